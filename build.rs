@@ -1,0 +1,63 @@
+//! Compiles the protos: message and service code, validation, and the lossless descriptor set.
+
+use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
+
+use prost_types::FileDescriptorSet;
+
+const ROOT: &str = "proto";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed={ROOT}");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+
+    let mut files: Vec<PathBuf> = fs::read_dir(format!("{ROOT}/gad/v1"))?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
+    files.sort();
+
+    // The struct form loses options such as `google.api.http`; the encoded form keeps them.
+    let mut compiler = protox::Compiler::new([ROOT])?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(&files)?;
+    compiler.open_files(["google/rpc/error_details.proto", "google/rpc/status.proto"])?;
+    fs::write(out.join("gad.bin"), compiler.encode_file_descriptor_set())?;
+
+    let mut set: FileDescriptorSet = compiler.file_descriptor_set();
+    set.file.retain(|file| file.package().starts_with("gad."));
+    fs::write(out.join("inbound.rs"), inbound(&set))?;
+    prost_protovalidate_build::Builder::new()
+        .file_descriptor_set_path(out.join("gad.bin"))?
+        .fail_on_runtime_only(true)
+        .compile()?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::ValidatingCodec")
+        .compile_fds(set)?;
+    Ok(())
+}
+
+/// Says of every message an RPC takes or gives whether its rules are checked when it arrives:
+/// requests are, answers are not (an older client must survive a newer server's words).
+fn inbound(set: &FileDescriptorSet) -> String {
+    let methods = || {
+        set.file
+            .iter()
+            .flat_map(|file| &file.service)
+            .flat_map(|service| &service.method)
+    };
+    let name = |full: &str| full.rsplit('.').next().unwrap_or_default().to_owned();
+    let mut inputs: Vec<String> = methods().map(|m| name(m.input_type())).collect();
+    let mut outputs: Vec<String> = methods().map(|m| name(m.output_type())).collect();
+    inputs.sort();
+    inputs.dedup();
+    outputs.sort();
+    outputs.dedup();
+    outputs.retain(|output| !inputs.contains(output));
+    let mut code = String::new();
+    for input in inputs {
+        let _ = writeln!(code, "impl crate::codec::Inbound for {input} {{ const CHECKED: bool = true; }}");
+    }
+    for output in outputs {
+        let _ = writeln!(code, "impl crate::codec::Inbound for {output} {{ const CHECKED: bool = false; }}");
+    }
+    code
+}
