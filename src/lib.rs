@@ -1,1 +1,18 @@
+//! GAD: operations backend of a municipal or provincial field service.
+//!
+//! Modules in reading order; data flows proto → layer → rpc → domain → store → relay → Redis → watch.
 
+pub mod config;
+pub mod pb;
+pub mod codec;
+pub mod descriptor;
+pub mod error;
+pub mod telemetry;
+pub mod domain;
+pub mod store;
+pub mod live;
+pub mod identity;
+pub mod app;
+pub mod rpc;
+pub mod layer;
+pub mod serve;

@@ -1,0 +1,98 @@
+//! The descriptor set of all protos, and what methods declare of themselves.
+
+use std::{collections::HashMap, sync::Arc};
+
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+
+use crate::{
+    domain::access::Level,
+    pb::{ErrorReason, RateClass},
+};
+
+/// The descriptor set, lossless: with options and comments.
+pub const SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gad.bin"));
+
+/// Package of our services.
+const PACKAGE: &str = "gad.v1.";
+
+/// The descriptors, decoded.
+#[expect(clippy::expect_used, reason = "the build script made the set")]
+pub fn pool() -> DescriptorPool {
+    DescriptorPool::decode(SET).expect("the embedded descriptor set is whole")
+}
+
+/// Names of our services, such as `gad.v1.TaskService`.
+pub fn services(pool: &DescriptorPool) -> Vec<String> {
+    pool.services()
+        .map(|service| service.full_name().to_owned())
+        .filter(|name| name.starts_with(PACKAGE))
+        .collect()
+}
+
+/// Who may call a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// Whoever signed in with at least this level.
+    Least(Level),
+}
+
+/// What a method declares of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Who may call it.
+    pub access: Access,
+    /// Rate limit it counts against.
+    pub rate: RateClass,
+    /// Whether it is audited.
+    pub audited: bool,
+    /// Reasons it may give.
+    pub reasons: Vec<ErrorReason>,
+    /// Whether the client or the server streams.
+    pub streaming: bool,
+}
+
+/// Rules by path, such as `/gad.v1.TaskService/GetTask`. A method without a usable rule is not in it.
+pub type Rules = Arc<HashMap<String, Rule>>;
+
+/// The rules of all our methods.
+pub fn rules(pool: &DescriptorPool) -> Rules {
+    let methods = pool
+        .services()
+        .filter(|service| service.full_name().starts_with(PACKAGE))
+        .flat_map(|service| service.methods().collect::<Vec<_>>());
+    Arc::new(methods.filter_map(|method| Some((path(&method), rule(pool, &method)?))).collect())
+}
+
+/// The path of a method on the wire.
+pub fn path(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
+}
+
+/// The rule of a method; none if it has none, or one that lets nobody in.
+pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
+    let extension = pool.get_extension_by_name("gad.v1.rule")?;
+    let options = method.options();
+    if !options.has_extension(&extension) {
+        return None;
+    }
+    let value = options.get_extension(&extension);
+    let declared: crate::pb::Rule = value.as_message()?.transcode_to().ok()?;
+    let access = if declared.public {
+        Access::Public
+    } else {
+        Access::Least(Level::of(declared.level)?)
+    };
+    let rate = match declared.rate() {
+        RateClass::Unspecified => return None,
+        rate => rate,
+    };
+    Some(Rule {
+        access,
+        rate,
+        audited: declared.audited,
+        reasons: declared.reasons().collect(),
+        streaming: method.is_client_streaming() || method.is_server_streaming(),
+    })
+}

@@ -1,0 +1,102 @@
+//! Facts: what happened, with all that is needed to tell who may hear of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AgentId, TaskId, UserId, ZoneId,
+    agent::{Agent, Fix},
+    geo::Point,
+    task::Task,
+};
+
+/// What happened; numbers as on the wire and as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FactKind {
+    /// A task was created.
+    TaskCreated = 1,
+    /// A task's own fields changed.
+    TaskUpdated = 2,
+    /// A task took a step.
+    TaskStateChanged = 3,
+    /// An agent was put on a task.
+    TaskAssigned = 4,
+    /// An agent was taken off a task.
+    TaskUnassigned = 5,
+    /// A task was deleted.
+    TaskDeleted = 6,
+    /// A task's deletion was taken back.
+    TaskUndeleted = 7,
+    /// An agent was created.
+    AgentCreated = 9,
+    /// An agent's own fields changed.
+    AgentUpdated = 10,
+    /// An agent's availability changed.
+    AgentAvailabilityChanged = 11,
+    /// An agent was deleted.
+    AgentDeleted = 12,
+    /// An agent's deletion was taken back.
+    AgentUndeleted = 13,
+    /// An agent has a new latest fix.
+    AgentMoved = 14,
+}
+
+/// A thing after it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Subject {
+    /// A task.
+    Task(Box<Task>),
+    /// An agent.
+    Agent(Box<Agent>),
+    /// A fix, and whose it is.
+    Fix {
+        /// The fix.
+        fix: Fix,
+        /// The agent's user.
+        user: UserId,
+        /// Open tasks the agent is on.
+        tasks: Vec<TaskId>,
+        /// Zone that holds the place.
+        zone: Option<ZoneId>,
+    },
+}
+
+/// What a thing was before, as far as it decides who hears of the change.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Before {
+    /// Users who saw the task.
+    pub audience: Vec<UserId>,
+    /// Agents who were on it.
+    pub agents: Vec<AgentId>,
+    /// Zone it was in.
+    pub zone: Option<ZoneId>,
+    /// Place it was at.
+    pub location: Option<Point>,
+}
+
+impl Before {
+    /// What there was of a task.
+    pub fn of(task: &Task) -> Self {
+        Self {
+            audience: task.audience().collect(),
+            agents: task.assignments.iter().map(|assignment| assignment.agent).collect(),
+            zone: task.zone,
+            location: task.plan.location,
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What.
+    pub kind: FactKind,
+    /// When.
+    pub time: Timestamp,
+    /// Who did it; none: the system.
+    pub actor: Option<UserId>,
+    /// The thing after.
+    pub subject: Subject,
+    /// The thing before.
+    pub before: Before,
+}

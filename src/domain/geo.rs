@@ -1,0 +1,123 @@
+//! Places: WGS 84 degrees that are valid by their type.
+
+use serde::{Deserialize, Serialize};
+
+/// Mean radius of the earth in metres (IUGG, R1), for haversine distances.
+const EARTH_RADIUS_METERS: f64 = 6_371_008.8;
+
+/// A place on the earth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "(f64, f64)", into = "(f64, f64)")]
+pub struct Point {
+    latitude: f64,
+    longitude: f64,
+}
+
+/// Degrees that are no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("latitude must be within -90..90 and longitude within -180..180 degrees")]
+pub struct OffTheGlobe;
+
+impl Point {
+    /// A place from degrees north and degrees east. (0, 0) is a place; NaN and infinities are not.
+    pub fn new(latitude: f64, longitude: f64) -> Result<Self, OffTheGlobe> {
+        if (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude) {
+            Ok(Self { latitude, longitude })
+        } else {
+            Err(OffTheGlobe)
+        }
+    }
+
+    /// Degrees north.
+    pub fn latitude(self) -> f64 {
+        self.latitude
+    }
+
+    /// Degrees east.
+    pub fn longitude(self) -> f64 {
+        self.longitude
+    }
+
+    /// Great-circle distance in metres on a sphere (haversine formula; at most 0.56 % off the ellipsoid).
+    pub fn haversine_meters(self, other: Self) -> f64 {
+        let (lat1, lat2) = (self.latitude.to_radians(), other.latitude.to_radians());
+        let half_lat = (lat2 - lat1) / 2.0;
+        let half_lng = (other.longitude - self.longitude).to_radians() / 2.0;
+        let a = half_lat.sin().powi(2) + lat1.cos() * lat2.cos() * half_lng.sin().powi(2);
+        2.0 * EARTH_RADIUS_METERS * a.sqrt().min(1.0).asin()
+    }
+}
+
+impl TryFrom<(f64, f64)> for Point {
+    type Error = OffTheGlobe;
+
+    fn try_from((latitude, longitude): (f64, f64)) -> Result<Self, OffTheGlobe> {
+        Self::new(latitude, longitude)
+    }
+}
+
+impl From<Point> for (f64, f64) {
+    fn from(point: Point) -> Self {
+        (point.latitude, point.longitude)
+    }
+}
+
+/// A rectangle of the map; `west` greater than `east` crosses the 180th meridian.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    southwest: Point,
+    northeast: Point,
+}
+
+impl Bounds {
+    /// A rectangle from its corners; the south edge must not lie above the north edge.
+    pub fn new(southwest: Point, northeast: Point) -> Option<Self> {
+        (southwest.latitude <= northeast.latitude).then_some(Self { southwest, northeast })
+    }
+
+    /// South-west and north-east corner.
+    pub fn corners(self) -> (Point, Point) {
+        (self.southwest, self.northeast)
+    }
+
+    /// Whether a place lies in it, edges included.
+    pub fn contains(self, point: Point) -> bool {
+        let (west, east) = (self.southwest.longitude, self.northeast.longitude);
+        let across = if west <= east {
+            (west..=east).contains(&point.longitude)
+        } else {
+            point.longitude >= west || point.longitude <= east
+        };
+        across && (self.southwest.latitude..=self.northeast.latitude).contains(&point.latitude)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_island_is_a_place_and_nan_is_not() {
+        assert!(Point::new(0.0, 0.0).is_ok());
+        assert_eq!(Point::new(f64::NAN, 0.0), Err(OffTheGlobe));
+        assert_eq!(Point::new(0.0, f64::INFINITY), Err(OffTheGlobe));
+        assert_eq!(Point::new(90.1, 0.0), Err(OffTheGlobe));
+    }
+
+    #[test]
+    fn a_box_may_cross_the_date_line() {
+        let point = |lat, lng| Point::new(lat, lng).expect("valid");
+        let bounds = Bounds::new(point(-10.0, 170.0), point(10.0, -170.0)).expect("valid");
+        assert!(bounds.contains(point(0.0, 180.0)));
+        assert!(bounds.contains(point(0.0, -175.0)));
+        assert!(!bounds.contains(point(0.0, 0.0)));
+        assert!(Bounds::new(point(10.0, 0.0), point(-10.0, 1.0)).is_none());
+    }
+
+    #[test]
+    fn a_degree_of_latitude_is_about_111_kilometres() {
+        let point = |lat, lng| Point::new(lat, lng).expect("valid");
+        let meters = point(4.0, -74.0).haversine_meters(point(5.0, -74.0));
+        assert!((meters - 111_195.0).abs() < 1.0, "{meters}");
+    }
+}

@@ -1,0 +1,29 @@
+//! Pure rules per noun: no I/O, no async, no wire types, no clock.
+
+pub mod access;
+pub mod agent;
+pub mod fact;
+pub mod geo;
+pub mod task;
+
+use serde::{Deserialize, Serialize};
+
+/// Number of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TaskId(pub i64);
+
+/// Number of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AgentId(pub i64);
+
+/// Number of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct UserId(pub i64);
+
+/// Number of a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ZoneId(pub i64);
+
+/// Version of a row: grows by one with every change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Revision(pub i64);

@@ -1,0 +1,486 @@
+//! Tasks: the state machine, and who may do what.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    AgentId, Revision, TaskId, UserId, ZoneId,
+    access::{Caller, Level},
+    geo::Point,
+};
+
+/// Kind of work; numbers as on the wire and as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// Patrol.
+    Patrol = 1,
+    /// Investigation.
+    Investigation = 2,
+    /// Surveillance.
+    Surveillance = 3,
+    /// Intervention.
+    Intervention = 4,
+    /// Desk work.
+    Administrative = 5,
+    /// Training.
+    Training = 6,
+    /// Inspection of a place.
+    Inspection = 7,
+    /// Emergency.
+    Emergency = 8,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Patrol,
+        Self::Investigation,
+        Self::Surveillance,
+        Self::Intervention,
+        Self::Administrative,
+        Self::Training,
+        Self::Inspection,
+        Self::Emergency,
+    ];
+
+    /// The kind of a number.
+    pub fn of(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as i32 == number)
+    }
+}
+
+/// Urgency, 1 to 5; numbers as on the wire and as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Priority {
+    /// Can wait.
+    Low = 1,
+    /// The usual.
+    Medium = 2,
+    /// Soon.
+    High = 3,
+    /// Now.
+    Urgent = 4,
+    /// Before all else.
+    Critical = 5,
+}
+
+impl Priority {
+    /// All priorities, lowest first.
+    pub const ALL: [Self; 5] = [Self::Low, Self::Medium, Self::High, Self::Urgent, Self::Critical];
+
+    /// The priority of a number.
+    pub fn of(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| *priority as i32 == number)
+    }
+}
+
+/// Where a task stands, without particulars; numbers as on the wire and as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum State {
+    /// Planned, not begun.
+    Scheduled = 1,
+    /// Somebody is at it.
+    InProgress = 2,
+    /// Begun and interrupted.
+    Paused = 3,
+    /// Done.
+    Finished = 4,
+    /// Given up.
+    Cancelled = 5,
+}
+
+impl State {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Scheduled, Self::InProgress, Self::Paused, Self::Finished, Self::Cancelled];
+
+    /// The state of a number.
+    pub fn of(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| *state as i32 == number)
+    }
+
+    /// Whether a task in it can still move.
+    pub fn is_open(self) -> bool {
+        !matches!(self, Self::Finished | Self::Cancelled)
+    }
+
+    /// Whether agents of a task in it are at work.
+    pub fn occupies(self) -> bool {
+        matches!(self, Self::InProgress | Self::Paused)
+    }
+}
+
+/// What can be done to a task; numbers as on the wire and as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Action {
+    /// Begin.
+    Start = 1,
+    /// Interrupt.
+    Pause = 2,
+    /// Go on.
+    Resume = 3,
+    /// Be done.
+    Finish = 4,
+    /// Give up.
+    Cancel = 5,
+    /// Carry on in a new task.
+    Reopen = 6,
+    /// Put an agent on it.
+    Assign = 7,
+    /// Take an agent off it.
+    Unassign = 8,
+    /// Change its fields.
+    Update = 9,
+    /// Delete.
+    Delete = 10,
+    /// Take the deletion back.
+    Undelete = 11,
+}
+
+impl Action {
+    /// All actions.
+    pub const ALL: [Self; 11] = [
+        Self::Start,
+        Self::Pause,
+        Self::Resume,
+        Self::Finish,
+        Self::Cancel,
+        Self::Reopen,
+        Self::Assign,
+        Self::Unassign,
+        Self::Update,
+        Self::Delete,
+        Self::Undelete,
+    ];
+
+    /// The actions that move a task to another state.
+    pub const STEPS: [Self; 5] = [Self::Start, Self::Pause, Self::Resume, Self::Finish, Self::Cancel];
+
+    /// The action of a number.
+    pub fn of(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| *action as i32 == number)
+    }
+
+    /// Least level that may do it to any task.
+    pub fn level(self) -> Level {
+        match self {
+            Self::Start | Self::Pause | Self::Resume | Self::Finish | Self::Cancel => Level::Supervisor,
+            Self::Reopen | Self::Assign | Self::Unassign | Self::Update => Level::Supervisor,
+            Self::Delete | Self::Undelete => Level::Administrator,
+        }
+    }
+
+    /// Whether whoever is on the task may do it too, whatever the level.
+    pub fn open_to_agents(self) -> bool {
+        matches!(self, Self::Start | Self::Pause | Self::Resume | Self::Finish)
+    }
+}
+
+/// How far a task is: a state with its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Progress {
+    /// Planned, not begun.
+    Scheduled,
+    /// Somebody is at it.
+    InProgress {
+        /// When it began.
+        started: Timestamp,
+        /// Sum of all pauses.
+        paused: SignedDuration,
+    },
+    /// Begun and interrupted.
+    Paused {
+        /// When it began.
+        started: Timestamp,
+        /// When this pause began.
+        since: Timestamp,
+        /// Sum of the pauses before.
+        paused: SignedDuration,
+    },
+    /// Done.
+    Finished {
+        /// When it began.
+        started: Timestamp,
+        /// When it ended.
+        ended: Timestamp,
+        /// Sum of all pauses.
+        paused: SignedDuration,
+    },
+    /// Given up.
+    Cancelled {
+        /// When it began, if it did.
+        started: Option<Timestamp>,
+        /// When it was given up.
+        ended: Timestamp,
+        /// Sum of all pauses.
+        paused: SignedDuration,
+    },
+}
+
+/// A step that the state machine does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IllegalStep {
+    /// What was tried.
+    pub action: Action,
+    /// State it was tried from.
+    pub state: State,
+}
+
+impl Progress {
+    /// The state without its data.
+    pub fn state(&self) -> State {
+        match self {
+            Self::Scheduled => State::Scheduled,
+            Self::InProgress { .. } => State::InProgress,
+            Self::Paused { .. } => State::Paused,
+            Self::Finished { .. } => State::Finished,
+            Self::Cancelled { .. } => State::Cancelled,
+        }
+    }
+
+    /// The progress after a step at `now`. A clock that went back never makes a time before the one it follows.
+    pub fn step(self, action: Action, now: Timestamp) -> Result<Self, IllegalStep> {
+        let none = SignedDuration::ZERO;
+        Ok(match (action, self) {
+            (Action::Start, Self::Scheduled) => Self::InProgress { started: now, paused: none },
+            (Action::Pause, Self::InProgress { started, paused }) => Self::Paused {
+                started,
+                since: now.max(started),
+                paused,
+            },
+            (Action::Resume, Self::Paused { started, since, paused }) => Self::InProgress {
+                started,
+                paused: paused + pause(since, now),
+            },
+            (Action::Finish, Self::InProgress { started, paused }) => Self::Finished {
+                started,
+                ended: now.max(started),
+                paused,
+            },
+            (Action::Finish, Self::Paused { started, since, paused }) => Self::Finished {
+                started,
+                ended: now.max(since),
+                paused: paused + pause(since, now),
+            },
+            (Action::Cancel, Self::Scheduled) => Self::Cancelled {
+                started: None,
+                ended: now,
+                paused: none,
+            },
+            (Action::Cancel, Self::InProgress { started, paused }) => Self::Cancelled {
+                started: Some(started),
+                ended: now.max(started),
+                paused,
+            },
+            (Action::Cancel, Self::Paused { started, since, paused }) => Self::Cancelled {
+                started: Some(started),
+                ended: now.max(since),
+                paused: paused + pause(since, now),
+            },
+            (action, other) => {
+                return Err(IllegalStep {
+                    action,
+                    state: other.state(),
+                });
+            }
+        })
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Option<Timestamp> {
+        match *self {
+            Self::Scheduled => None,
+            Self::InProgress { started, .. } | Self::Paused { started, .. } | Self::Finished { started, .. } => Some(started),
+            Self::Cancelled { started, .. } => started,
+        }
+    }
+
+    /// When it was finished or cancelled.
+    pub fn ended(&self) -> Option<Timestamp> {
+        match *self {
+            Self::Scheduled | Self::InProgress { .. } | Self::Paused { .. } => None,
+            Self::Finished { ended, .. } | Self::Cancelled { ended, .. } => Some(ended),
+        }
+    }
+
+    /// When the open pause began.
+    pub fn pause_started(&self) -> Option<Timestamp> {
+        match *self {
+            Self::Paused { since, .. } => Some(since),
+            Self::Scheduled | Self::InProgress { .. } | Self::Finished { .. } | Self::Cancelled { .. } => None,
+        }
+    }
+
+    /// Sum of all ended pauses.
+    pub fn paused(&self) -> SignedDuration {
+        match *self {
+            Self::Scheduled => SignedDuration::ZERO,
+            Self::InProgress { paused, .. }
+            | Self::Paused { paused, .. }
+            | Self::Finished { paused, .. }
+            | Self::Cancelled { paused, .. } => paused,
+        }
+    }
+
+    /// Work time without pauses, once it has ended.
+    pub fn worked(&self) -> Option<SignedDuration> {
+        Some(self.ended()?.duration_since(self.started()?) - self.paused())
+    }
+}
+
+fn pause(since: Timestamp, now: Timestamp) -> SignedDuration {
+    now.duration_since(since).max(SignedDuration::ZERO)
+}
+
+/// An arrow of the state machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// What is done.
+    pub action: Action,
+    /// State before.
+    pub from: State,
+    /// State after.
+    pub to: State,
+}
+
+/// All arrows of the state machine, as [`Progress::step`] has them.
+pub fn transitions() -> Vec<Transition> {
+    let (at, none) = (Timestamp::UNIX_EPOCH, SignedDuration::ZERO);
+    let states = [
+        Progress::Scheduled,
+        Progress::InProgress { started: at, paused: none },
+        Progress::Paused { started: at, since: at, paused: none },
+        Progress::Finished { started: at, ended: at, paused: none },
+        Progress::Cancelled { started: None, ended: at, paused: none },
+    ];
+    Action::STEPS
+        .into_iter()
+        .flat_map(|action| states.into_iter().map(move |from| (action, from)))
+        .filter_map(|(action, from)| {
+            let to = from.step(action, at).ok()?.state();
+            Some(Transition { action, from: from.state(), to })
+        })
+        .collect()
+}
+
+/// An agent on a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The agent.
+    pub agent: AgentId,
+    /// The agent's user.
+    pub user: UserId,
+}
+
+/// What people may set of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Unique short code.
+    pub code: String,
+    /// What is to be done, in a line.
+    pub title: String,
+    /// What is to be done, in full.
+    pub description: String,
+    /// Kind of work.
+    pub kind: Kind,
+    /// Urgency.
+    pub priority: Priority,
+    /// When it is to begin.
+    pub planned_start: Timestamp,
+    /// When it is to end, after the start.
+    pub planned_end: Option<Timestamp>,
+    /// Where it is.
+    pub location: Option<Point>,
+    /// Where it is, in words.
+    pub location_description: String,
+    /// User that oversees it.
+    pub delegate: UserId,
+}
+
+/// A piece of work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Number.
+    pub id: TaskId,
+    /// Outside name.
+    pub uid: Uuid,
+    /// What people may set.
+    pub plan: Plan,
+    /// How far it is.
+    pub progress: Progress,
+    /// User that created it.
+    pub creator: UserId,
+    /// Zone that holds the location.
+    pub zone: Option<ZoneId>,
+    /// Who is on it, by agent.
+    pub assignments: Vec<Assignment>,
+    /// The task this one carries on.
+    pub reopened_from: Option<TaskId>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// When it was deleted.
+    pub deleted: Option<Timestamp>,
+    /// Version.
+    pub revision: Revision,
+}
+
+impl Task {
+    /// The state without its data.
+    pub fn state(&self) -> State {
+        self.progress.state()
+    }
+
+    /// Whether a caller may know of it.
+    pub fn is_visible_to(&self, caller: &Caller) -> bool {
+        caller.sees_all() || self.audience().any(|user| user == caller.user)
+    }
+
+    /// The users who see it whatever their level: creator, delegate, and whoever is on it.
+    pub fn audience(&self) -> impl Iterator<Item = UserId> + '_ {
+        [self.creator, self.plan.delegate]
+            .into_iter()
+            .chain(self.assignments.iter().map(|assignment| assignment.user))
+    }
+
+    /// Whether a caller's authority reaches this action on this task, whatever its state.
+    pub fn is_open_to(&self, caller: &Caller, action: Action) -> bool {
+        let on_it = || self.assignments.iter().any(|assignment| assignment.user == caller.user);
+        let own_plan = || action == Action::Cancel && self.creator == caller.user && self.state() == State::Scheduled;
+        caller.level >= action.level() || (action.open_to_agents() && on_it()) || own_plan()
+    }
+
+    /// Whether the state lets this action happen, whoever asks.
+    pub fn admits(&self, action: Action) -> Result<(), IllegalStep> {
+        let state = self.state();
+        let fits = match action {
+            Action::Undelete => self.deleted.is_some(),
+            _ if self.deleted.is_some() => false,
+            Action::Start | Action::Pause | Action::Resume | Action::Finish | Action::Cancel => {
+                self.progress.step(action, self.updated).is_ok()
+            }
+            Action::Reopen => !state.is_open(),
+            Action::Assign | Action::Update => state.is_open(),
+            Action::Unassign => state.is_open() && !self.assignments.is_empty(),
+            Action::Delete => true,
+        };
+        if fits { Ok(()) } else { Err(IllegalStep { action, state }) }
+    }
+
+    /// What a caller may do to it now.
+    pub fn actions_for(&self, caller: &Caller) -> Vec<Action> {
+        Action::ALL
+            .into_iter()
+            .filter(|action| self.is_open_to(caller, *action) && self.admits(*action).is_ok())
+            .collect()
+    }
+
+    /// Began later than planned, or still has not begun at `now` though it should have.
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        match self.progress.started() {
+            Some(started) => started > self.plan.planned_start,
+            None => self.state() == State::Scheduled && now > self.plan.planned_start,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The live feed: outbox → relay → Redis Stream → hubs → watchers. Nothing lost, nothing twice, in order.
+
+pub mod hub;
+pub mod relay;
+pub mod stream;
+pub mod wake;
+
+pub use hub::{Hub, Subscription};
+pub use wake::Wake;

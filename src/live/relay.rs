@@ -1,0 +1,146 @@
+//! The relay: copies settled facts from the outbox to the Redis Stream. One at a time; any replica takes over.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use redis::aio::ConnectionManager;
+use tokio_util::sync::CancellationToken;
+
+use super::{Wake, stream::FeedStream};
+use crate::{
+    app::Clock,
+    error::Result,
+    store::{self, Database, Query as _, outbox::Position},
+};
+
+/// Facts copied at a time.
+const BATCH: i64 = 200;
+/// Longest wait for a bell that may have been lost.
+const LOOK: Duration = Duration::from_millis(250);
+/// Wait before another try.
+const RETRY: Duration = Duration::from_millis(500);
+/// Time between clean-ups.
+const TIDY: Duration = Duration::from_secs(60);
+
+/// A relay that may run on any replica.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// Where the facts are.
+    pub database: Database,
+    /// Where they go.
+    pub stream: Option<FeedStream>,
+    /// Rings when there are more.
+    pub wake: Wake,
+    /// Time.
+    pub clock: Clock,
+    /// How long facts are kept.
+    pub retention: SignedDuration,
+}
+
+impl Relay {
+    /// Waits to be the only one, relays, and starts over when anything breaks, until stopped.
+    pub async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                ended = self.lead() => {
+                    if let Err(cause) = ended {
+                        tracing::warn!(%cause, "relay interrupted");
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Relays for as long as this replica holds the lock.
+    async fn lead(&self) -> Result<()> {
+        let (client, connection) = self.database.connector().connect().await?;
+        let held = async {
+            client
+                .batch_execute("select pg_advisory_lock(hashtextextended('gad-relay', 0))")
+                .await?;
+            metrics::gauge!("relay_leading").set(1.0);
+            tracing::info!("relay leads");
+            let tidy = async {
+                loop {
+                    self.tidy().await?;
+                    tokio::time::sleep(TIDY).await;
+                }
+            };
+            tokio::select! {
+                ended = self.copy_all() => ended,
+                ended = tidy => ended,
+            }
+        };
+        // The lock lives as long as the connection: whichever ends first ends the lead.
+        let ended = tokio::select! {
+            ended = held => ended,
+            ended = connection => ended.map_err(Into::into),
+        };
+        metrics::gauge!("relay_leading").set(0.0);
+        ended
+    }
+
+    async fn copy_all(&self) -> Result<()> {
+        let Some(stream) = &self.stream else {
+            return std::future::pending().await;
+        };
+        let epoch = {
+            let conn = self.database.lease().await?;
+            store::outbox::feed(&*conn).await?.epoch
+        };
+        let mut redis = stream.connect().await?;
+        let mut at = match stream.head(&mut redis, epoch).await? {
+            Some(head) => head,
+            None => {
+                let conn = self.database.lease().await?;
+                store::outbox::head(&*conn).await?
+            }
+        };
+        loop {
+            at = self.copy(stream, &mut redis, epoch, at).await?;
+        }
+    }
+
+    /// Copies a batch, or waits for the bell; answers how far the stream is.
+    async fn copy(&self, stream: &FeedStream, redis: &mut ConnectionManager, epoch: i64, at: Position) -> Result<Position> {
+        let entries = {
+            let conn = self.database.lease().await?;
+            store::outbox::read(&*conn, at, None, BATCH).await?
+        };
+        let Some(last) = entries.last() else {
+            let _ = tokio::time::timeout(LOOK, self.wake.heard()).await;
+            return Ok(at);
+        };
+        let to = last.position;
+        if let Some(elsewhere) = stream.append(redis, epoch, at, &entries).await? {
+            tracing::warn!(%at, %elsewhere, "the stream ends elsewhere");
+            return Ok(elsewhere);
+        }
+        metrics::counter!("relay_facts_total").increment(entries.len() as u64);
+        let age = self.clock.now().duration_since(entries[0].fact.time);
+        metrics::gauge!("relay_lag_seconds").set(age.as_secs_f64());
+        Ok(to)
+    }
+
+    /// Drops what is too old.
+    async fn tidy(&self) -> Result<()> {
+        let now = self.clock.now();
+        loop {
+            let mut conn = self.database.lease().await?;
+            let tx = conn.begin(None).await?;
+            let gone = store::outbox::trim(&tx, now - self.retention, 5000).await?;
+            tx.commit().await?;
+            if gone < 5000 {
+                break;
+            }
+        }
+        let conn = self.database.lease().await?;
+        while store::replay::forget(&*conn, now - SignedDuration::from_hours(24)).await? == 1000 {}
+        let row = conn.one("select count(*) as n from outbox", &[]).await?;
+        let rows: i64 = store::decode::Column::read(&row, "n")?;
+        metrics::gauge!("outbox_rows").set(rows as f64);
+        Ok(())
+    }
+}

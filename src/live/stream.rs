@@ -1,0 +1,136 @@
+//! The Redis Stream between relay and hubs. It may be lost at any time: every entry names the one before it, so a hub
+//! that misses some reads them from the database.
+
+use redis::{
+    AsyncCommands as _, RedisResult, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    streams::{StreamReadOptions, StreamReadReply},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    error::{Error, Result},
+    store::outbox::{Entry, Position},
+};
+
+/// Entries that the stream keeps, nearly.
+const KEPT: usize = 50_000;
+/// Entries that a hub takes at a time.
+const BATCH: usize = 500;
+
+/// Adds entries if the stream ends where the relay thinks it ends; otherwise says where it does end.
+const APPEND: &str = r"
+local head = redis.call('GET', KEYS[2])
+if head and head ~= ARGV[1] then return head end
+for i = 3, #ARGV, 3 do
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], ARGV[i], 'prev', ARGV[i + 1], 'fact', ARGV[i + 2])
+end
+redis.call('SET', KEYS[2], ARGV[#ARGV - 2])
+return ''";
+
+/// An entry as a hub reads it.
+#[derive(Debug)]
+pub struct Linked {
+    /// Place of the entry before it.
+    pub previous: Position,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// The stream of one feed.
+#[derive(Clone)]
+pub struct FeedStream {
+    client: redis::Client,
+    prefix: String,
+    append: Script,
+}
+
+impl std::fmt::Debug for FeedStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FeedStream").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl FeedStream {
+    /// A stream on a Redis that need not be there yet.
+    pub fn new(url: &SecretString, prefix: &str) -> Result<Self> {
+        Ok(Self {
+            client: redis::Client::open(url.expose_secret()).map_err(|cause| Error::Down(format!("REDIS_URL: {cause}")))?,
+            prefix: prefix.to_owned(),
+            append: Script::new(APPEND),
+        })
+    }
+
+    /// A connection; fails soon if Redis is away.
+    pub async fn connect(&self) -> RedisResult<ConnectionManager> {
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(std::time::Duration::from_secs(1)))
+            .set_response_timeout(Some(std::time::Duration::from_secs(3)));
+        ConnectionManager::new_with_config(self.client.clone(), config).await
+    }
+
+    fn keys(&self, epoch: i64) -> (String, String) {
+        // The braces keep both keys in one slot of a cluster.
+        let base = format!("{}:{{feed:{epoch:x}}}", self.prefix);
+        (format!("{base}:stream"), format!("{base}:head"))
+    }
+
+    /// Adds entries that follow `previous`. If the stream ends elsewhere nothing is added, and that place is the answer.
+    pub async fn append(
+        &self,
+        redis: &mut ConnectionManager,
+        epoch: i64,
+        previous: Position,
+        entries: &[Entry],
+    ) -> RedisResult<Option<Position>> {
+        let (stream, head) = self.keys(epoch);
+        let mut call = self.append.prepare_invoke();
+        call.key(stream).key(head).arg(previous.to_string()).arg(KEPT);
+        let mut before = previous;
+        for entry in entries {
+            let fact = serde_json::to_string(&entry.fact).unwrap_or_default();
+            call.arg(entry.position.to_string()).arg(before.to_string()).arg(fact);
+            before = entry.position;
+        }
+        let elsewhere: String = call.invoke_async(redis).await?;
+        Ok(parse(&elsewhere))
+    }
+
+    /// Where the stream ends; none if it is new.
+    pub async fn head(&self, redis: &mut ConnectionManager, epoch: i64) -> RedisResult<Option<Position>> {
+        let (_, head) = self.keys(epoch);
+        let place: Option<String> = redis.get(head).await?;
+        Ok(place.as_deref().and_then(parse))
+    }
+
+    /// Entries after a place; waits up to `wait_ms` for the first.
+    pub async fn read(&self, redis: &mut ConnectionManager, epoch: i64, after: Position, wait_ms: usize) -> RedisResult<Vec<Linked>> {
+        let (stream, _) = self.keys(epoch);
+        let options = StreamReadOptions::default().count(BATCH).block(wait_ms);
+        let reply: Option<StreamReadReply> = redis.xread_options(&[stream], &[after.to_string()], &options).await?;
+        let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
+        // What cannot be read is left out: the link of the next entry shows the gap.
+        Ok(entries
+            .filter_map(|id| {
+                let fact: String = id.get("fact")?;
+                let previous: String = id.get("prev")?;
+                Some(Linked {
+                    previous: parse(&previous)?,
+                    entry: Entry {
+                        position: parse(&id.id)?,
+                        fact: serde_json::from_str(&fact).ok()?,
+                    },
+                })
+            })
+            .collect())
+    }
+}
+
+fn parse(place: &str) -> Option<Position> {
+    let (xid, seq) = place.split_once('-')?;
+    Some(Position {
+        xid: xid.parse().ok()?,
+        seq: seq.parse().ok()?,
+    })
+}

@@ -1,0 +1,143 @@
+//! The frame of every mutation: one transaction, once per request id, facts with the commit.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
+use prost::Message;
+use tonic::{Response, metadata::MetadataValue};
+
+use super::Call;
+use crate::{
+    app::App,
+    domain::{
+        AgentId, TaskId,
+        access::Caller,
+        agent::Agent,
+        fact::{Before, Fact, FactKind, Subject},
+        task::Task,
+    },
+    error::{Error, Missing, Result},
+    store::{self, Conn, Tx, replay::Ticket},
+};
+
+/// Name of the response header and trailer that says an answer was kept from an earlier call.
+pub const REPLAYED: &str = "idempotent-replayed";
+
+/// What a mutation asks for, beside its own fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// RPC.
+    pub method: &'static str,
+    /// The caller's name for the request; empty: none.
+    pub request_id: &'a str,
+    /// Only check.
+    pub validate_only: bool,
+}
+
+/// A mutation under way.
+pub struct Change<'a> {
+    app: &'a App,
+    tx: Tx<'a>,
+    asked: Asked<'a>,
+    hash: Vec<u8>,
+    facts: Vec<Fact>,
+    /// Who does it.
+    pub caller: Caller,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl<'a> Change<'a> {
+    /// Opens the transaction.
+    pub async fn begin(app: &'a App, call: &Call, conn: &'a mut Conn, asked: Asked<'a>, request: &impl Message) -> Result<Self> {
+        let caller = call.caller()?;
+        Ok(Self {
+            tx: conn.begin(call.left()).await?,
+            hash: digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec(),
+            facts: Vec::new(),
+            now: app.clock.now(),
+            app,
+            asked,
+            caller,
+        })
+    }
+
+    /// The transaction.
+    pub fn tx(&self) -> &Tx<'a> {
+        &self.tx
+    }
+
+    /// The answer that the same request got before. Comes after the locks, before everything else.
+    pub async fn replay<T: Message + Default>(&self) -> Result<Option<Response<T>>> {
+        if self.asked.request_id.is_empty() {
+            return Ok(None);
+        }
+        let Some(bytes) = store::replay::claim(&self.tx, &self.ticket(), self.now).await? else {
+            return Ok(None);
+        };
+        let mut response = Response::new(T::decode(bytes.as_slice()).map_err(Error::internal)?);
+        response.metadata_mut().insert(REPLAYED, MetadataValue::from_static("true"));
+        Ok(Some(response))
+    }
+
+    fn ticket(&self) -> Ticket<'_> {
+        Ticket {
+            user: self.caller.user,
+            request_id: self.asked.request_id,
+            method: self.asked.method,
+            hash: &self.hash,
+        }
+    }
+
+    /// The task as it is now, if the caller may see it, and its etag is the one the caller saw (or none is given).
+    pub async fn task(&self, id: TaskId, etag: &str) -> Result<Task> {
+        let task = store::task::get(&self.tx, id)
+            .await?
+            .filter(|task| task.is_visible_to(&self.caller))
+            .ok_or(Error::NotFound(Missing::Task))?;
+        super::wire::check_etag(etag, task.revision)?;
+        Ok(task)
+    }
+
+    /// Tells what happened to a task.
+    pub fn task_fact(&mut self, kind: FactKind, task: &Task, before: Before) {
+        self.fact(kind, Subject::Task(Box::new(task.clone())), before);
+    }
+
+    /// Tells what happened to an agent.
+    pub fn agent_fact(&mut self, kind: FactKind, agent: Agent) {
+        self.fact(kind, Subject::Agent(Box::new(agent)), Before::default());
+    }
+
+    fn fact(&mut self, kind: FactKind, subject: Subject, before: Before) {
+        self.facts.push(Fact {
+            kind,
+            time: self.now,
+            actor: Some(self.caller.user),
+            subject,
+            before,
+        });
+    }
+
+    /// Tells of the agents whose work may have changed with a task.
+    pub async fn touch_agents(&mut self, ids: &[AgentId]) -> Result<()> {
+        for agent in store::agent::touch(&self.tx, ids, self.now).await? {
+            self.agent_fact(FactKind::AgentAvailabilityChanged, agent);
+        }
+        Ok(())
+    }
+
+    /// Makes it last, with its facts and its answer; or forgets it, if it was only to be checked.
+    pub async fn commit<T: Message>(self, answer: T) -> Result<Response<T>> {
+        if self.asked.validate_only {
+            return Ok(Response::new(answer));
+        }
+        store::outbox::add(&self.tx, &self.facts).await?;
+        if !self.asked.request_id.is_empty() {
+            store::replay::keep(&self.tx, &self.ticket(), &answer.encode_to_vec()).await?;
+        }
+        let Self { app, tx, .. } = self;
+        tx.commit().await?;
+        app.wake.ring();
+        Ok(Response::new(answer))
+    }
+}

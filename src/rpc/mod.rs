@@ -1,0 +1,61 @@
+//! One file per proto service: read, authorise, decide, write, answer.
+
+pub mod agent;
+pub mod auth;
+pub mod change;
+pub mod event;
+pub mod page;
+pub mod task;
+pub mod task_mask;
+pub mod task_read;
+pub mod watch;
+pub mod wire;
+pub mod zone;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::{Extensions, Request};
+use uuid::Uuid;
+
+use crate::{
+    domain::access::Caller,
+    error::{Error, Result},
+    identity::SignedIn,
+};
+
+/// What the layers found out about a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// Who calls; none for public methods without a token.
+    pub signed_in: Option<SignedIn>,
+    /// When it must be answered; none for streams without a deadline.
+    pub deadline: Option<Instant>,
+    /// Its name in logs.
+    pub request_id: Uuid,
+}
+
+impl Call {
+    /// The call that a request is.
+    pub fn of<T>(request: &Request<T>) -> Result<Self> {
+        Self::in_extensions(request.extensions())
+    }
+
+    /// The call that extensions speak of.
+    pub fn in_extensions(extensions: &Extensions) -> Result<Self> {
+        extensions
+            .get::<Self>()
+            .copied()
+            .ok_or_else(|| Error::internal("a call came past the layers"))
+    }
+
+    /// Who calls.
+    pub fn caller(&self) -> Result<Caller> {
+        Ok(self.signed_in.ok_or(Error::SignedOut)?.caller)
+    }
+
+    /// Time left.
+    pub fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}

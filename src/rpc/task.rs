@@ -1,0 +1,388 @@
+//! TaskService: changes of tasks. Reading them is in `task_read`.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::{
+    Call,
+    change::{Asked, Change},
+    task_mask, task_read as read, wire,
+};
+use crate::{
+    app::App,
+    domain::{
+        AgentId, TaskId,
+        access::Caller,
+        agent::Duty,
+        fact::{Before, FactKind},
+        task::{Action, Task},
+    },
+    error::{Error, Missing, Result},
+    pb::{self, task_service_server::TaskService},
+    store::{
+        self,
+        task::{Draft, Step},
+    },
+};
+
+/// The service.
+#[derive(Debug, Clone)]
+pub struct Tasks(pub Arc<App>);
+
+#[tonic::async_trait]
+impl TaskService for Tasks {
+    async fn create_task(&self, request: Request<pb::CreateTaskRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(create(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn get_task(&self, request: Request<pb::GetTaskRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(read::get(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn batch_get_tasks(
+        &self,
+        request: Request<pb::BatchGetTasksRequest>,
+    ) -> Result<Response<pb::BatchGetTasksResponse>, Status> {
+        Ok(read::batch_get(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn list_tasks(&self, request: Request<pb::ListTasksRequest>) -> Result<Response<pb::ListTasksResponse>, Status> {
+        Ok(read::list(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn update_task(&self, request: Request<pb::UpdateTaskRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(update(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn delete_task(&self, request: Request<pb::DeleteTaskRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(delete(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn undelete_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(undelete(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn start_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(step(&self.0, &Call::of(&request)?, Action::Start, "StartTask", request.into_inner()).await?)
+    }
+
+    async fn pause_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(step(&self.0, &Call::of(&request)?, Action::Pause, "PauseTask", request.into_inner()).await?)
+    }
+
+    async fn resume_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(step(&self.0, &Call::of(&request)?, Action::Resume, "ResumeTask", request.into_inner()).await?)
+    }
+
+    async fn finish_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(step(&self.0, &Call::of(&request)?, Action::Finish, "FinishTask", request.into_inner()).await?)
+    }
+
+    async fn cancel_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(step(&self.0, &Call::of(&request)?, Action::Cancel, "CancelTask", request.into_inner()).await?)
+    }
+
+    async fn reopen_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(reopen(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn assign_task(&self, request: Request<pb::AssignTaskRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(assign(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn unassign_task(&self, request: Request<pb::UnassignTaskRequest>) -> Result<Response<pb::Task>, Status> {
+        Ok(unassign(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn get_workflow(&self, _request: Request<pb::GetWorkflowRequest>) -> Result<Response<pb::Workflow>, Status> {
+        Ok(Response::new(wire::workflow()))
+    }
+
+    async fn list_task_history(
+        &self,
+        request: Request<pb::ListTaskHistoryRequest>,
+    ) -> Result<Response<pb::ListTaskHistoryResponse>, Status> {
+        Ok(read::history(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+}
+
+async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Result<Response<pb::Task>> {
+    let asked = Asked {
+        method: "CreateTask",
+        request_id: &request.request_id,
+        validate_only: request.validate_only,
+    };
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let wire = request.task.clone().unwrap_or_default();
+    let plan = task_mask::plan(wire, change.caller.user, change.now)?;
+    let draft = Draft {
+        uid: app.uid(change.now),
+        plan,
+        creator: change.caller.user,
+        reopened_from: None,
+        now: change.now,
+    };
+    let task = add(&mut change, &draft, None, String::new()).await?;
+    let mut answer = wire::task(&task, &change.caller, change.now);
+    if request.validate_only {
+        answer.id = 0;
+    }
+    change.commit(answer).await
+}
+
+/// Adds a task with the first line of its history.
+async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
+    let task = store::task::insert(change.tx(), draft).await?;
+    let first = Step {
+        id: 0,
+        action,
+        from: None,
+        to: task.state(),
+        user: change.caller.user,
+        agent: None,
+        reason,
+        time: change.now,
+    };
+    store::task::add_step(change.tx(), task.id, &first).await?;
+    change.task_fact(FactKind::TaskCreated, &task, Before::default());
+    Ok(task)
+}
+
+async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Result<Response<pb::Task>> {
+    let asked = Asked {
+        method: "UpdateTask",
+        request_id: &request.request_id,
+        validate_only: request.validate_only,
+    };
+    let wire = request.task.clone().unwrap_or_default();
+    if wire.id == 0 {
+        return Err(Error::invalid("task.id", "falta", "is required"));
+    }
+    let etag = if request.etag.is_empty() { wire.etag.clone() } else { request.etag.clone() };
+    let id = TaskId(wire.id);
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    store::task::lock(change.tx(), id).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let mut task = change.task(id, &etag).await?;
+    permit(&task, &change.caller, Action::Update)?;
+    let before = Before::of(&task);
+    task_mask::apply(&mut task.plan, wire, request.update_mask.as_ref())?;
+    let task = store::task::save(change.tx(), &task, change.now).await?;
+    change.task_fact(FactKind::TaskUpdated, &task, before);
+    answer(change, &task).await
+}
+
+async fn step(
+    app: &App,
+    call: &Call,
+    action: Action,
+    method: &'static str,
+    request: pb::TaskStepRequest,
+) -> Result<Response<pb::Task>> {
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked(method, &request.request_id), &request).await?;
+    let id = TaskId(request.id);
+    let agents = lock_with_agents(&change, id).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let mut task = change.task(id, &request.etag).await?;
+    permit(&task, &change.caller, action)?;
+    let (before, from) = (Before::of(&task), task.state());
+    task.progress = task.progress.step(action, change.now).map_err(illegal)?;
+    let task = store::task::save(change.tx(), &task, change.now).await?;
+    store::task::occupy(change.tx(), &task).await?;
+    note(&change, &task, action, Some(from), None, request.reason.clone()).await?;
+    change.task_fact(FactKind::TaskStateChanged, &task, before);
+    if from.occupies() != task.state().occupies() || !task.state().is_open() {
+        change.touch_agents(&agents).await?;
+    }
+    answer(change, &task).await
+}
+
+async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Result<Response<pb::Task>> {
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked("DeleteTask", &request.request_id), &request).await?;
+    let id = TaskId(request.id);
+    let agents = lock_with_agents(&change, id).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let mut task = change.task(id, &request.etag).await?;
+    if task.deleted.is_some() {
+        return Err(Error::NotFound(Missing::Task));
+    }
+    let before = Before::of(&task);
+    for agent in &agents {
+        store::task::unassign(change.tx(), id, *agent).await?;
+    }
+    task.deleted = Some(change.now);
+    let task = store::task::save(change.tx(), &task, change.now).await?;
+    note(&change, &task, Action::Delete, Some(task.state()), None, String::new()).await?;
+    change.task_fact(FactKind::TaskDeleted, &task, before);
+    change.touch_agents(&agents).await?;
+    answer(change, &task).await
+}
+
+async fn undelete(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<Response<pb::Task>> {
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked("UndeleteTask", &request.request_id), &request).await?;
+    let id = TaskId(request.id);
+    store::task::lock(change.tx(), id).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let mut task = change.task(id, &request.etag).await?;
+    if task.deleted.take().is_none() {
+        return Err(Error::NotDeleted);
+    }
+    let before = Before::of(&task);
+    let task = store::task::save(change.tx(), &task, change.now).await?;
+    note(&change, &task, Action::Undelete, Some(task.state()), None, request.reason.clone()).await?;
+    change.task_fact(FactKind::TaskUndeleted, &task, before);
+    answer(change, &task).await
+}
+
+async fn reopen(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<Response<pb::Task>> {
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked("ReopenTask", &request.request_id), &request).await?;
+    let id = TaskId(request.id);
+    store::task::lock(change.tx(), id).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let old = change.task(id, &request.etag).await?;
+    permit(&old, &change.caller, Action::Reopen)?;
+    note(&change, &old, Action::Reopen, Some(old.state()), None, request.reason.clone()).await?;
+    let mut plan = old.plan;
+    plan.code.clear();
+    plan.planned_start = change.now;
+    plan.planned_end = None;
+    let draft = Draft {
+        uid: app.uid(change.now),
+        plan,
+        creator: change.caller.user,
+        reopened_from: Some(id),
+        now: change.now,
+    };
+    let task = add(&mut change, &draft, Some(Action::Reopen), request.reason.clone()).await?;
+    answer(change, &task).await
+}
+
+async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Result<Response<pb::Task>> {
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked("AssignTask", &request.request_id), &request).await?;
+    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
+    store::task::lock(change.tx(), id).await?;
+    store::agent::lock(change.tx(), &[agent_id]).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let task = change.task(id, &request.etag).await?;
+    permit(&task, &change.caller, Action::Assign)?;
+    let agent = store::agent::get(change.tx(), agent_id)
+        .await?
+        .filter(|agent| agent.deleted.is_none())
+        .ok_or(Error::NotFound(Missing::Agent))?;
+    if task.assignments.iter().any(|assignment| assignment.agent == agent_id) {
+        return Err(Error::AlreadyAssigned);
+    }
+    if request.exclusive && agent.duty != Duty::Available {
+        return Err(Error::AgentOffDuty);
+    }
+    if request.exclusive && agent.occupied {
+        return Err(Error::AgentBusy);
+    }
+    let before = Before::of(&task);
+    let occupying = request.exclusive || task.state().occupies();
+    store::task::assign(change.tx(), id, agent_id, request.exclusive, occupying, change.now).await?;
+    let task = store::task::save(change.tx(), &task, change.now).await?;
+    note(&change, &task, Action::Assign, Some(task.state()), Some(agent_id), String::new()).await?;
+    change.task_fact(FactKind::TaskAssigned, &task, before);
+    change.touch_agents(&[agent_id]).await?;
+    answer(change, &task).await
+}
+
+async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> Result<Response<pb::Task>> {
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked("UnassignTask", &request.request_id), &request).await?;
+    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
+    store::task::lock(change.tx(), id).await?;
+    store::agent::lock(change.tx(), &[agent_id]).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let task = change.task(id, &request.etag).await?;
+    if task.deleted.is_none() && task.state().is_open() && !task.assignments.iter().any(|on| on.agent == agent_id) {
+        return Err(Error::NotAssigned);
+    }
+    permit(&task, &change.caller, Action::Unassign)?;
+    let before = Before::of(&task);
+    store::task::unassign(change.tx(), id, agent_id).await?;
+    let task = store::task::save(change.tx(), &task, change.now).await?;
+    note(&change, &task, Action::Unassign, Some(task.state()), Some(agent_id), String::new()).await?;
+    change.task_fact(FactKind::TaskUnassigned, &task, before);
+    change.touch_agents(&[agent_id]).await?;
+    answer(change, &task).await
+}
+
+fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
+    Asked { method, request_id, validate_only: false }
+}
+
+fn illegal(step: crate::domain::task::IllegalStep) -> Error {
+    Error::IllegalStep { action: step.action, state: step.state }
+}
+
+/// Authority first, then the state: who may not do it learns nothing of whether it could be done.
+fn permit(task: &Task, caller: &Caller, action: Action) -> Result<()> {
+    if !task.is_open_to(caller, action) {
+        return Err(Error::Forbidden);
+    }
+    if task.deleted.is_some() {
+        return Err(Error::NotFound(Missing::Task));
+    }
+    task.admits(action).map_err(illegal)
+}
+
+/// Locks a task, then whoever is on it; nobody can join or leave it meanwhile.
+async fn lock_with_agents(change: &Change<'_>, id: TaskId) -> Result<Vec<AgentId>> {
+    store::task::lock(change.tx(), id).await?;
+    let agents = store::task::agents(change.tx(), id).await?;
+    store::agent::lock(change.tx(), &agents).await?;
+    Ok(agents)
+}
+
+async fn note(
+    change: &Change<'_>,
+    task: &Task,
+    action: Action,
+    from: Option<crate::domain::task::State>,
+    agent: Option<AgentId>,
+    reason: String,
+) -> Result<()> {
+    let step = Step {
+        id: 0,
+        action: Some(action),
+        from,
+        to: task.state(),
+        user: change.caller.user,
+        agent,
+        reason,
+        time: change.now,
+    };
+    store::task::add_step(change.tx(), task.id, &step).await
+}
+
+async fn answer(change: Change<'_>, task: &Task) -> Result<Response<pb::Task>> {
+    let answer = wire::task(task, &change.caller, change.now);
+    change.commit(answer).await
+}

@@ -1,0 +1,250 @@
+//! Wire types to values and back. Wire types end here.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    domain::{
+        Revision,
+        access::{Caller, Level, User},
+        agent::{Agent, Fix, Source},
+        geo::{Bounds, Point},
+        task::{Action, Task},
+    },
+    error::{Error, Result},
+    pb,
+};
+
+/// Earliest and latest second that `google.protobuf.Timestamp` holds: years 1 to 9999.
+const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
+/// A time on the wire.
+pub fn timestamp(time: Timestamp) -> prost_types::Timestamp {
+    let mut seconds = time.as_second();
+    let mut nanos = time.subsec_nanosecond();
+    if nanos < 0 {
+        seconds -= 1;
+        nanos += 1_000_000_000;
+    }
+    prost_types::Timestamp { seconds, nanos }
+}
+
+/// A time from the wire, to the microsecond.
+pub fn time(field: &str, wire: prost_types::Timestamp) -> Result<Timestamp> {
+    let wrong = || Error::invalid(field, "no es una fecha válida", "is not a valid time");
+    if !SECONDS.contains(&wire.seconds) || !(0..1_000_000_000).contains(&wire.nanos) {
+        return Err(wrong());
+    }
+    Timestamp::new(wire.seconds, wire.nanos)
+        .map(crate::store::decode::stored)
+        .map_err(|_| wrong())
+}
+
+/// A length of time on the wire.
+pub fn duration(length: SignedDuration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: length.as_secs(),
+        nanos: length.subsec_nanos(),
+    }
+}
+
+/// A length of time from the wire; its rule has made it positive.
+pub fn length(field: &str, wire: prost_types::Duration) -> Result<Duration> {
+    Duration::try_from(wire).map_err(|_| Error::invalid(field, "no es una duración válida", "is not a valid duration"))
+}
+
+/// A place on the wire.
+pub fn lat_lng(point: Point) -> pb::LatLng {
+    pb::LatLng {
+        latitude: point.latitude(),
+        longitude: point.longitude(),
+    }
+}
+
+/// A place from the wire.
+pub fn point(field: &str, wire: pb::LatLng) -> Result<Point> {
+    let pb::LatLng { latitude, longitude } = wire;
+    Point::new(latitude, longitude).map_err(|_| Error::invalid(field, "está fuera del globo", "is off the globe"))
+}
+
+/// A rectangle from the wire.
+pub fn bounds(field: &str, wire: pb::Box) -> Result<Bounds> {
+    let pb::Box { south, west, north, east } = wire;
+    let corner = |latitude, longitude| point(field, pb::LatLng { latitude, longitude });
+    Bounds::new(corner(south, west)?, corner(north, east)?)
+        .ok_or_else(|| Error::invalid(field, "el sur está al norte del norte", "south lies above north"))
+}
+
+/// Numbers of an enum from the wire; their rule has made them known.
+pub fn enums<T>(field: &str, wire: &[i32], of: impl Fn(i32) -> Option<T>) -> Result<Vec<T>> {
+    wire.iter()
+        .map(|number| {
+            of(*number).ok_or_else(|| Error::invalid(field, "no es uno de los valores admitidos", "is not one of the known values"))
+        })
+        .collect()
+}
+
+/// Etag of a version.
+pub fn etag(revision: Revision) -> String {
+    format!("r{}", revision.0)
+}
+
+/// Whether an etag from a caller is that of the present version; an empty one always is.
+pub fn check_etag(wire: &str, present: Revision) -> Result<()> {
+    if wire.is_empty() || wire == etag(present) {
+        Ok(())
+    } else {
+        Err(Error::Stale)
+    }
+}
+
+/// A task as a caller sees it at `now`.
+pub fn task(task: &Task, caller: &Caller, now: Timestamp) -> pb::Task {
+    let Task {
+        id,
+        uid,
+        plan,
+        progress,
+        creator,
+        zone,
+        assignments,
+        reopened_from,
+        created,
+        updated,
+        deleted,
+        revision,
+    } = task;
+    pb::Task {
+        id: id.0,
+        uid: uid.to_string(),
+        code: plan.code.clone(),
+        title: plan.title.clone(),
+        description: plan.description.clone(),
+        kind: plan.kind as i32,
+        priority: plan.priority as i32,
+        state: progress.state() as i32,
+        planned_start_time: Some(timestamp(plan.planned_start)),
+        planned_end_time: plan.planned_end.map(timestamp),
+        actual_start_time: progress.started().map(timestamp),
+        actual_end_time: progress.ended().map(timestamp),
+        pause_start_time: progress.pause_started().map(timestamp),
+        paused_duration: Some(duration(progress.paused())),
+        worked_duration: progress.worked().map(duration),
+        location: plan.location.map(lat_lng),
+        location_description: plan.location_description.clone(),
+        zone_id: zone.map(|zone| zone.0),
+        delegate_user_id: plan.delegate.0,
+        creator_user_id: creator.0,
+        agent_ids: assignments.iter().map(|assignment| assignment.agent.0).collect(),
+        reopened_from_task_id: reopened_from.map(|id| id.0),
+        allowed_actions: task.actions_for(caller).into_iter().map(|action| action as i32).collect(),
+        late: task.is_late(now),
+        create_time: Some(timestamp(*created)),
+        update_time: Some(timestamp(*updated)),
+        delete_time: deleted.map(timestamp),
+        etag: etag(*revision),
+        revision: revision.0,
+    }
+}
+
+/// An agent.
+pub fn agent(agent: &Agent) -> pb::Agent {
+    let Agent {
+        id,
+        uid,
+        user,
+        display_name,
+        profile,
+        duty: _,
+        occupied: _,
+        availability_since,
+        fix,
+        tasks,
+        created,
+        updated,
+        deleted,
+        revision,
+    } = agent;
+    pb::Agent {
+        id: id.0,
+        uid: uid.to_string(),
+        user_id: user.0,
+        code: profile.code.clone(),
+        display_name: display_name.clone(),
+        rank: profile.rank.clone(),
+        unit: profile.unit.clone(),
+        specialty: profile.specialty.clone(),
+        availability: agent.availability() as i32,
+        availability_time: Some(timestamp(*availability_since)),
+        position: fix.as_ref().map(position),
+        task_ids: tasks.iter().map(|task| task.0).collect(),
+        create_time: Some(timestamp(*created)),
+        update_time: Some(timestamp(*updated)),
+        delete_time: deleted.map(timestamp),
+        etag: etag(*revision),
+        revision: revision.0,
+    }
+}
+
+/// A fix.
+pub fn position(fix: &Fix) -> pb::Position {
+    let Fix {
+        agent,
+        location,
+        time,
+        accuracy_meters,
+        speed_meters_per_second,
+        heading_degrees,
+        source,
+    } = *fix;
+    pb::Position {
+        agent_id: agent.0,
+        location: Some(lat_lng(location)),
+        fix_time: Some(timestamp(time)),
+        accuracy_meters,
+        speed_meters_per_second,
+        heading_degrees,
+        source: source as i32,
+    }
+}
+
+/// How a fix was made, from the wire.
+pub fn source(number: i32) -> Source {
+    Source::of(number).unwrap_or(Source::Unknown)
+}
+
+/// A user.
+pub fn user(user: &User) -> pb::User {
+    let User { id, uid, email, display_name, level, agent } = user;
+    pb::User {
+        id: id.0,
+        uid: uid.to_string(),
+        email: email.clone(),
+        display_name: display_name.clone(),
+        level: *level as i32,
+        agent_id: agent.map(|agent| agent.0),
+    }
+}
+
+/// The state machine as data.
+pub fn workflow() -> pb::Workflow {
+    use crate::domain::task::{Progress, State, transitions};
+    let transitions = transitions().into_iter().map(|arrow| pb::Transition {
+        action: arrow.action as i32,
+        from: arrow.from as i32,
+        to: arrow.to as i32,
+        level: level(arrow.action),
+        agents_allowed: arrow.action.open_to_agents(),
+    });
+    pb::Workflow {
+        initial_state: Progress::Scheduled.state() as i32,
+        final_states: State::ALL.into_iter().filter(|state| !state.is_open()).map(|state| state as i32).collect(),
+        transitions: transitions.collect(),
+    }
+}
+
+fn level(action: Action) -> i32 {
+    let level: Level = action.level();
+    level as i32
+}

@@ -1,0 +1,108 @@
+//! Field agents.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::{
+    Query, Tx,
+    decode::{Column, Place},
+};
+use crate::{
+    domain::{
+        AgentId, Revision, TaskId, UserId,
+        agent::{Agent, Duty, Fix, Profile, Source},
+    },
+    error::Result,
+};
+
+/// Columns of an agent, its user's name, its work and its latest fix, for [`FROM`].
+pub const COLUMNS: &str = "a.id, a.uid, a.user_id, u.display_name, a.code, a.rank, a.unit, a.specialty, a.duty, \
+    a.availability_time, a.create_time, a.update_time, a.delete_time, a.revision, \
+    exists (select from assignments o where o.agent_id = a.id and o.occupying) as occupied, \
+    array(select s.task_id from assignments s join tasks t on t.id = s.task_id \
+          where s.agent_id = a.id and t.state <= 3 and t.delete_time is null order by s.task_id) as task_ids, \
+    l.location, l.fix_time, l.accuracy, l.speed, l.heading, l.source";
+
+/// Tables that [`COLUMNS`] come from.
+pub const FROM: &str = "agents a join users u on u.id = a.user_id left join agent_locations l on l.agent_id = a.id";
+
+static FIND: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.id = any($1) order by a.id"));
+
+/// Class of the advisory locks that order changes of one agent.
+const LOCK_CLASS: i32 = 2;
+
+/// Waits until no other transaction changes these agents. After `task::lock`, before everything else.
+pub async fn lock(tx: &Tx<'_>, ids: &[AgentId]) -> Result<()> {
+    let mut ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    for id in ids {
+        tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id]).await?;
+    }
+    Ok(())
+}
+
+/// Agents by number, ascending, deleted ones too; those that are not there are left out.
+pub async fn find(on: &impl Query, ids: &[AgentId]) -> Result<Vec<Agent>> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    on.rows(&FIND, &[&ids]).await?.iter().map(decode).collect()
+}
+
+/// An agent by number, deleted or not.
+pub async fn get(on: &impl Query, id: AgentId) -> Result<Option<Agent>> {
+    Ok(find(on, &[id]).await?.pop())
+}
+
+/// Marks agents as changed by their tasks, and reads them.
+pub async fn touch(tx: &Tx<'_>, ids: &[AgentId], now: Timestamp) -> Result<Vec<Agent>> {
+    let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    tx.run(
+        "update agents set availability_time = $2, update_time = $2, revision = revision + 1 where id = any($1)",
+        &[&numbers, &now],
+    )
+    .await?;
+    find(tx, ids).await
+}
+
+/// An agent from a row with [`COLUMNS`].
+pub fn decode(row: &Row) -> Result<Agent> {
+    let id = AgentId(row.read("id")?);
+    Ok(Agent {
+        id,
+        uid: row.read("uid")?,
+        user: UserId(row.read("user_id")?),
+        display_name: row.read("display_name")?,
+        profile: Profile {
+            code: row.read("code")?,
+            rank: row.read("rank")?,
+            unit: row.read("unit")?,
+            specialty: row.read("specialty")?,
+        },
+        duty: row.read_enum("duty", Duty::of)?,
+        occupied: row.read("occupied")?,
+        availability_since: row.read("availability_time")?,
+        fix: decode_fix(row, id)?,
+        tasks: row.read::<Vec<i64>>("task_ids")?.into_iter().map(TaskId).collect(),
+        created: row.read("create_time")?,
+        updated: row.read("update_time")?,
+        deleted: row.read("delete_time")?,
+        revision: Revision(row.read("revision")?),
+    })
+}
+
+fn decode_fix(row: &Row, agent: AgentId) -> Result<Option<Fix>> {
+    let Some(place) = row.read::<Option<Place>>("location")? else {
+        return Ok(None);
+    };
+    Ok(Some(Fix {
+        agent,
+        location: place.0,
+        time: row.read("fix_time")?,
+        accuracy_meters: row.read("accuracy")?,
+        speed_meters_per_second: row.read("speed")?,
+        heading_degrees: row.read("heading")?,
+        source: row.read_enum("source", Source::of)?,
+    }))
+}

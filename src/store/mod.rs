@@ -1,0 +1,16 @@
+//! Postgres: all SQL, one file per aggregate.
+
+pub mod agent;
+pub mod database;
+pub mod decode;
+pub mod key;
+pub mod migrate;
+pub mod outbox;
+pub mod position;
+pub mod replay;
+pub mod task;
+pub mod task_list;
+pub mod user;
+pub mod zone;
+
+pub use database::{Conn, Database, Query, Tx};

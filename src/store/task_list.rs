@@ -1,0 +1,224 @@
+//! Pages of tasks by keyset: a page starts after the last row of the page before.
+
+use jiff::Timestamp;
+use postgres_types::{ToSql, Type};
+
+use super::{
+    Query,
+    task::{COLUMNS, decode},
+};
+use crate::{
+    domain::{
+        UserId,
+        geo::Bounds,
+        task::{Kind, Priority, State, Task},
+    },
+    error::Result,
+};
+
+/// Which tasks a list holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Filter {
+    /// Any of these; empty: all.
+    pub states: Vec<State>,
+    /// Any of these; empty: all.
+    pub priorities: Vec<Priority>,
+    /// Any of these; empty: all.
+    pub kinds: Vec<Kind>,
+    /// With any of these agents on it; empty: all.
+    pub agents: Vec<i64>,
+    /// In any of these zones; empty: all.
+    pub zones: Vec<i64>,
+    /// Planned to begin at this time or later.
+    pub planned_from: Option<Timestamp>,
+    /// Planned to begin before this time.
+    pub planned_until: Option<Timestamp>,
+    /// Located here.
+    pub bounds: Option<Bounds>,
+    /// With all words that begin like these.
+    pub words: Vec<String>,
+    /// Deleted tasks too.
+    pub deleted_shown: bool,
+    /// Only what this user is creator or delegate of, or on.
+    pub audience: Option<UserId>,
+}
+
+/// What a list is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// Time of creation.
+    Create,
+    /// Time of the last change.
+    Update,
+    /// Planned beginning.
+    PlannedStart,
+    /// Urgency.
+    Priority,
+}
+
+impl Key {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Create => "t.create_time",
+            Self::Update => "t.update_time",
+            Self::PlannedStart => "t.planned_start_time",
+            Self::Priority => "t.priority",
+        }
+    }
+
+    /// The value that a task is ordered by: microseconds since 1970, or the priority's number.
+    pub fn of(self, task: &Task) -> i64 {
+        match self {
+            Self::Create => task.created.as_microsecond(),
+            Self::Update => task.updated.as_microsecond(),
+            Self::PlannedStart => task.plan.planned_start.as_microsecond(),
+            Self::Priority => task.plan.priority as i64,
+        }
+    }
+}
+
+/// Order of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// What by.
+    pub key: Key,
+    /// Greatest first.
+    pub descending: bool,
+}
+
+/// Collects conditions and their parameters.
+#[derive(Default)]
+struct Conditions {
+    sql: String,
+    params: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
+}
+
+impl Conditions {
+    /// Adds `and <sql>`, with `$` standing for the parameter.
+    fn and(&mut self, sql: &str, value: impl ToSql + Sync + Send + 'static, ty: Type) {
+        self.params.push((Box::new(value), ty));
+        self.sql.push_str(" and ");
+        self.sql.push_str(&sql.replace('$', &format!("${}", self.params.len())));
+    }
+
+    fn and_any<T: Copy>(&mut self, column: &str, values: &[T], number: impl Fn(T) -> i16) {
+        if !values.is_empty() {
+            let numbers: Vec<i16> = values.iter().map(|value| number(*value)).collect();
+            self.and(&format!("{column} = any($)"), numbers, Type::INT2_ARRAY);
+        }
+    }
+}
+
+/// Up to `limit` tasks after `after` (value of the key, number).
+pub async fn page(on: &impl Query, filter: &Filter, order: Order, after: Option<(i64, i64)>, limit: i64) -> Result<Vec<Task>> {
+    let mut conditions = conditions(filter);
+    let column = order.key.column();
+    let (direction, beyond) = if order.descending { ("desc", "<") } else { ("asc", ">") };
+    if let Some((value, id)) = after {
+        let value: (Box<dyn ToSql + Sync + Send>, Type) = match order.key {
+            Key::Priority => (Box::new(i16::try_from(value).unwrap_or(i16::MAX)), Type::INT2),
+            Key::Create | Key::Update | Key::PlannedStart => {
+                (Box::new(Timestamp::from_microsecond(value).unwrap_or(Timestamp::MAX)), Type::TIMESTAMPTZ)
+            }
+        };
+        conditions.params.push(value);
+        conditions.params.push((Box::new(id), Type::INT8));
+        let last = conditions.params.len();
+        conditions
+            .sql
+            .push_str(&format!(" and ({column}, t.id) {beyond} (${}, ${last})", last - 1));
+    }
+    conditions.params.push((Box::new(limit), Type::INT8));
+    let sql = format!(
+        "select {COLUMNS} from tasks t where true{} order by {column} {direction}, t.id {direction} limit ${}",
+        conditions.sql,
+        conditions.params.len()
+    );
+    let params: Vec<(&(dyn ToSql + Sync), Type)> = conditions
+        .params
+        .iter()
+        .map(|(value, ty)| (value.as_ref() as &(dyn ToSql + Sync), ty.clone()))
+        .collect();
+    on.typed(&sql, &params).await?.iter().map(decode).collect()
+}
+
+fn conditions(filter: &Filter) -> Conditions {
+    let Filter {
+        states,
+        priorities,
+        kinds,
+        agents,
+        zones,
+        planned_from,
+        planned_until,
+        bounds,
+        words,
+        deleted_shown,
+        audience,
+    } = filter;
+    let mut all = Conditions::default();
+    if !deleted_shown {
+        all.sql.push_str(" and t.delete_time is null");
+    }
+    all.and_any("t.state", states, |state| state as i16);
+    all.and_any("t.priority", priorities, |priority| priority as i16);
+    all.and_any("t.kind", kinds, |kind| kind as i16);
+    if !agents.is_empty() {
+        all.and(
+            "t.id in (select s.task_id from assignments s where s.agent_id = any($))",
+            agents.clone(),
+            Type::INT8_ARRAY,
+        );
+    }
+    if !zones.is_empty() {
+        all.and("t.zone_id = any($)", zones.clone(), Type::INT8_ARRAY);
+    }
+    if let Some(time) = *planned_from {
+        all.and("t.planned_start_time >= $", time, Type::TIMESTAMPTZ);
+    }
+    if let Some(time) = *planned_until {
+        all.and("t.planned_start_time < $", time, Type::TIMESTAMPTZ);
+    }
+    if let Some(bounds) = *bounds {
+        within(&mut all, bounds);
+    }
+    if !words.is_empty() {
+        all.and(
+            "t.words @@ to_tsquery('simple', (select string_agg(replace(trim(fold(w)), ' ', ' & ') || ':*', ' & ')
+                                              from unnest($::text[]) w where trim(fold(w)) <> ''))",
+            words.clone(),
+            Type::TEXT_ARRAY,
+        );
+    }
+    if let Some(user) = audience {
+        all.and(
+            "t.id in (select c.id from tasks c where c.creator_user_id = $ union all
+                      select d.id from tasks d where d.delegate_user_id = $ union all
+                      select s.task_id from assignments s join agents a on a.id = s.agent_id where a.user_id = $)",
+            user.0,
+            Type::INT8,
+        );
+    }
+    all
+}
+
+/// A place lies in a rectangle of parallels and meridians; `geometry` compares degrees, as such a rectangle means.
+fn within(all: &mut Conditions, bounds: Bounds) {
+    let (southwest, northeast) = bounds.corners();
+    let (west, east) = (southwest.longitude(), northeast.longitude());
+    let edges = if west <= east { vec![(west, east)] } else { vec![(west, 180.0), (-180.0, east)] };
+    let mut boxes = Vec::new();
+    for (west, east) in edges {
+        for value in [west, southwest.latitude(), east, northeast.latitude()] {
+            all.params.push((Box::new(value), Type::FLOAT8));
+        }
+        let n = all.params.len();
+        boxes.push(format!(
+            "st_intersects(t.location::geometry, st_makeenvelope(${}, ${}, ${}, ${n}, 4326))",
+            n - 3,
+            n - 2,
+            n - 1
+        ));
+    }
+    all.sql.push_str(&format!(" and ({})", boxes.join(" or ")));
+}
