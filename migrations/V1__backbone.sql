@@ -59,17 +59,19 @@ create table agents (
 );
 create unique index agents_one_per_user on agents (user_id) where delete_time is null;
 
--- Latest fix per agent: narrow, because it is written most.
+-- Latest fix per agent, and the zone that holds it: narrow, because it is written most.
 create table agent_locations (
     agent_id     bigint      primary key,
     location     geography(Point, 4326) not null,
+    zone_id      bigint,
     fix_time     timestamptz not null,
     accuracy     real,
     speed        real,
     heading      real,
     source       smallint    not null,
     receive_time timestamptz not null,
-    constraint agent_locations_agent_fkey foreign key (agent_id) references agents (id)
+    constraint agent_locations_agent_fkey foreign key (agent_id) references agents (id),
+    constraint agent_locations_zone_fkey foreign key (zone_id) references zones (id) on delete set null
 ) with (fillfactor = 80);
 create index agent_locations_location on agent_locations using gist (location);
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AgentId, Revision, TaskId, UserId, geo::Point};
+use super::{AgentId, Revision, TaskId, UserId, ZoneId, geo::Point};
 
 /// Oldest fix that is kept: how far back positions reach.
 pub const POSITION_RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -165,6 +165,8 @@ pub struct Agent {
     pub availability_since: Timestamp,
     /// Latest fix.
     pub fix: Option<Fix>,
+    /// Zone that holds it.
+    pub zone: Option<ZoneId>,
     /// Open tasks it is on, ascending.
     pub tasks: Vec<TaskId>,
     /// When it was created.

@@ -98,19 +98,23 @@ impl Relay {
                 store::outbox::head(&*conn).await?
             }
         };
+        let mut bell = self.wake.listen();
         loop {
+            let before = at;
             at = self.copy(stream, &mut redis, epoch, at).await?;
+            if at == before {
+                let _ = tokio::time::timeout(LOOK, bell.changed()).await;
+            }
         }
     }
 
-    /// Copies a batch, or waits for the bell; answers how far the stream is.
+    /// Copies a batch, if there is one; answers how far the stream is.
     async fn copy(&self, stream: &FeedStream, redis: &mut ConnectionManager, epoch: i64, at: Position) -> Result<Position> {
         let entries = {
             let conn = self.database.lease().await?;
             store::outbox::read(&*conn, at, None, BATCH).await?
         };
         let Some(last) = entries.last() else {
-            let _ = tokio::time::timeout(LOOK, self.wake.heard()).await;
             return Ok(at);
         };
         let to = last.position;

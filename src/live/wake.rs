@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::AsyncMessage;
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +19,16 @@ const CHANNEL: &str = "gad_outbox";
 const RETRY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// A bell that any clone can ring and any can hear.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Wake {
     rung: Arc<Notify>,
-    heard: Arc<Notify>,
+    heard: watch::Sender<()>,
+}
+
+impl Default for Wake {
+    fn default() -> Self {
+        Self { rung: Arc::default(), heard: watch::Sender::new(()) }
+    }
 }
 
 impl Wake {
@@ -31,9 +37,9 @@ impl Wake {
         self.rung.notify_one();
     }
 
-    /// Waits until it rings here. One listener per bell.
-    pub async fn heard(&self) {
-        self.heard.notified().await;
+    /// Changes whenever it rings here.
+    pub fn listen(&self) -> watch::Receiver<()> {
+        self.heard.subscribe()
     }
 
     /// Carries rings from here to the database and from the database to here, until stopped.
@@ -45,7 +51,7 @@ impl Wake {
                     if let Err(cause) = ended {
                         tracing::warn!(%cause, "notifications interrupted");
                     }
-                    self.heard.notify_one();
+                    self.heard.send_replace(());
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -55,11 +61,11 @@ impl Wake {
     async fn carry_once(&self, connector: &Connector) -> Result<(), tokio_postgres::Error> {
         let (client, mut connection) = connector.connect().await?;
         let mut messages = futures::stream::poll_fn(move |context| connection.poll_message(context));
-        let heard = Arc::clone(&self.heard);
+        let heard = self.heard.clone();
         let receive = async move {
             while let Some(message) = messages.next().await {
                 if let AsyncMessage::Notification(_) = message? {
-                    heard.notify_one();
+                    heard.send_replace(());
                 }
             }
             Ok(())

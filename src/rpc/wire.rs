@@ -160,6 +160,7 @@ pub fn agent(agent: &Agent) -> pb::Agent {
         occupied: _,
         availability_since,
         fix,
+        zone: _,
         tasks,
         created,
         updated,

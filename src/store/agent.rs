@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        AgentId, Revision, TaskId, UserId,
+        AgentId, Revision, TaskId, UserId, ZoneId,
         agent::{Agent, Duty, Fix, Profile, Source},
     },
     error::Result,
@@ -23,7 +23,7 @@ pub const COLUMNS: &str = "a.id, a.uid, a.user_id, u.display_name, a.code, a.ran
     exists (select from assignments o where o.agent_id = a.id and o.occupying) as occupied, \
     array(select s.task_id from assignments s join tasks t on t.id = s.task_id \
           where s.agent_id = a.id and t.state <= 3 and t.delete_time is null order by s.task_id) as task_ids, \
-    l.location, l.fix_time, l.accuracy, l.speed, l.heading, l.source";
+    l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source";
 
 /// Tables that [`COLUMNS`] come from.
 pub const FROM: &str = "agents a join users u on u.id = a.user_id left join agent_locations l on l.agent_id = a.id";
@@ -84,6 +84,7 @@ pub fn decode(row: &Row) -> Result<Agent> {
         occupied: row.read("occupied")?,
         availability_since: row.read("availability_time")?,
         fix: decode_fix(row, id)?,
+        zone: row.read::<Option<i64>>("zone_id")?.map(ZoneId),
         tasks: row.read::<Vec<i64>>("task_ids")?.into_iter().map(TaskId).collect(),
         created: row.read("create_time")?,
         updated: row.read("update_time")?,
