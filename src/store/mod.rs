@@ -1,6 +1,8 @@
 //! Postgres: all SQL, one file per aggregate.
 
 pub mod agent;
+pub mod agent_list;
+pub mod conditions;
 pub mod database;
 pub mod decode;
 pub mod key;
