@@ -153,30 +153,18 @@ impl Program {
         })
     }
 
-    /// The command line, wrapped so that the kernel ends the program when this one dies.
+    /// The command line.
     fn command(&self) -> Command {
-        let death = if self.stop_signal == Signal::INT {
-            "INT"
-        } else {
-            "TERM"
-        };
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", death]);
-        if let Some(Account { uid, gid }) = self.account {
-            command.args([
-                format!("--reuid={uid}"),
-                format!("--regid={gid}"),
-                "--clear-groups".to_owned(),
-            ]);
-            command
-                .env_clear()
-                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-                .env("LC_ALL", "C.UTF-8")
-                .current_dir("/");
-        }
-        command.arg("--").arg(&self.file).args(&self.arguments);
+        let mut command = bound_to_us(
+            if self.stop_signal == Signal::INT {
+                "INT"
+            } else {
+                "TERM"
+            },
+            self.account,
+        );
+        command.arg(&self.file).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.kill_on_drop(true);
         command
     }
 
@@ -261,6 +249,28 @@ impl Process {
             let _ = self.child.kill().await;
         }
     }
+}
+
+/// The beginning of a command line of which the kernel ends the program when this process dies.
+fn bound_to_us(death: &str, account: Option<Account>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", death]).kill_on_drop(true);
+    if let Some(Account { uid, gid }) = account {
+        command.args([
+            format!("--reuid={uid}"),
+            format!("--regid={gid}"),
+            "--clear-groups".to_owned(),
+        ]);
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C.UTF-8")
+            .current_dir("/");
+    }
+    // If this process died before that was set, the kernel stays silent: the shell sees a strange parent instead.
+    command.args(["--", "sh", "-c", r#"[ "$PPID" = "$0" ] && exec "$@""#]);
+    command.arg(std::process::id().to_string());
+    command
 }
 
 /// Lets this process and its children hold as many sockets as the machine allows.

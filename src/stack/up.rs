@@ -154,12 +154,12 @@ impl Stack {
                 .then_some(urls.redis)
                 .flatten(),
         };
-        fs::write(self.ready_file(), summary.json(team.numbers()))?;
+        self.write_ready(&summary, team);
         say(summary.text());
         let mut minute = interval(Duration::from_secs(60));
         loop {
             tokio::select! {
-                () = team.step() => fs::write(self.ready_file(), summary.json(team.numbers()))?,
+                () = team.step() => self.write_ready(&summary, team),
                 _ = minute.tick() => {
                     team.bound_logs();
                     bound(&self.access_log());
@@ -170,6 +170,16 @@ impl Stack {
 
     fn ready_file(&self) -> PathBuf {
         self.home.join("ready.json")
+    }
+
+    /// Tells tools and tests what runs; whoever reads it sees all of it.
+    fn write_ready(&self, summary: &Summary<'_>, team: &Team) {
+        let (draft, file) = (self.home.join("ready.json.new"), self.ready_file());
+        let written = fs::write(&draft, summary.json(team.numbers()))
+            .and_then(|()| fs::rename(&draft, &file));
+        if let Err(error) = written {
+            say(format!("  cannot write {}: {error}", file.display()));
+        }
     }
 
     fn access_log(&self) -> PathBuf {
@@ -257,72 +267,88 @@ impl Stack {
 
     /// `gad serve`, the bridge, and Envoy in front of both.
     async fn start_servers(&self, urls: &Urls, team: &mut Team) -> Result<()> {
-        let Addresses {
-            public,
-            serve,
-            serve_internal,
-            bridge,
-            bridge_internal,
-            envoy_admin,
-        } = self.addresses;
-        let logs = self.home.logs();
+        let at = self.addresses;
         let grace = Duration::from_secs(DRAIN_SECONDS + 2);
-        let drain = |program: Program| program.env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string());
+        team.start(Member::new(
+            self.server(urls),
+            Probe::Http(at.serve_internal, "/health"),
+            grace,
+        ))
+        .await?;
+        team.start(Member::new(
+            self.bridge(),
+            Probe::Http(at.bridge_internal, "/health"),
+            grace,
+        ))
+        .await?;
+        bound(&self.access_log());
+        let quick = Duration::from_secs(5);
+        team.start(Member::new(
+            self.envoy(),
+            Probe::Http(at.envoy_admin, "/ready"),
+            quick,
+        ))
+        .await?;
+        front_door(at.public).await
+    }
 
-        let mut server = drain(Program::new("serve", &self.program, &logs))
+    fn server(&self, urls: &Urls) -> Program {
+        let server = Program::new("serve", &self.program, &self.home.logs())
             .args(["serve"])
             .env("DATABASE_URL", urls.database.as_deref().unwrap_or_default())
             .env("REDIS_URL", urls.redis.as_deref().unwrap_or_default())
-            .env("GAD_LISTEN", serve.to_string())
-            .env("GAD_INTERNAL_LISTEN", serve_internal.to_string())
-            .env("GAD_LAME_DUCK_SECONDS", "0");
+            .env("GAD_LISTEN", self.addresses.serve.to_string())
+            .env(
+                "GAD_INTERNAL_LISTEN",
+                self.addresses.serve_internal.to_string(),
+            )
+            .env("GAD_LAME_DUCK_SECONDS", "0")
+            .env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string());
         match self.settings.web_dir.canonicalize() {
-            Ok(folder) => server = server.env("GAD_WEB_DIR", folder),
-            Err(_) => say(format!(
-                "  no dashboard: {} is not there",
-                self.settings.web_dir.display()
-            )),
+            Ok(folder) => server.env("GAD_WEB_DIR", folder),
+            Err(_) => {
+                say(format!(
+                    "  no dashboard: {} is not there",
+                    self.settings.web_dir.display()
+                ));
+                server
+            }
         }
-        team.start(Member::new(
-            server,
-            Probe::Http(serve_internal, "/health"),
-            grace,
-        ))
-        .await?;
+    }
 
-        let program = drain(Program::new(
+    fn bridge(&self) -> Program {
+        Program::new(
             "ws-bridge",
             self.program.with_file_name("ws-bridge"),
-            &logs,
-        ))
-        .env("GAD_BRIDGE_LISTEN", bridge.to_string())
-        .env("GAD_BRIDGE_INTERNAL_LISTEN", bridge_internal.to_string())
-        .env("GAD_UPSTREAM_URL", format!("http://{serve}"));
-        team.start(Member::new(
-            program,
-            Probe::Http(bridge_internal, "/health"),
-            grace,
-        ))
-        .await?;
+            &self.home.logs(),
+        )
+        .env("GAD_BRIDGE_LISTEN", self.addresses.bridge.to_string())
+        .env(
+            "GAD_BRIDGE_INTERNAL_LISTEN",
+            self.addresses.bridge_internal.to_string(),
+        )
+        .env(
+            "GAD_UPSTREAM_URL",
+            format!("http://{}", self.addresses.serve),
+        )
+        .env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string())
+    }
 
+    fn envoy(&self) -> Program {
         let installed = self.settings.tools.join("envoy").canonicalize();
-        bound(&self.access_log());
-        let program = Program::new("envoy", installed.unwrap_or_else(|_| "envoy".into()), &logs)
-            .args([Path::new("-c"), &self.home.join("envoy.yaml")])
-            .args([
-                "--disable-hot-restart",
-                "--log-level",
-                "warn",
-                "--drain-time-s",
-                "2",
-            ]);
-        team.start(Member::new(
-            program,
-            Probe::Http(envoy_admin, "/ready"),
-            Duration::from_secs(5),
-        ))
-        .await?;
-        front_door(public).await
+        Program::new(
+            "envoy",
+            installed.unwrap_or_else(|_| "envoy".into()),
+            &self.home.logs(),
+        )
+        .args([Path::new("-c"), &self.home.join("envoy.yaml")])
+        .args([
+            "--disable-hot-restart",
+            "--log-level",
+            "warn",
+            "--drain-time-s",
+            "2",
+        ])
     }
 
     /// Ends everything: no new callers, streams told to resume elsewhere, calls ended, then what they stood on.
