@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'react';
 import { useWords } from '../i18n';
 import { useFeedStatus, useLive } from '../live/LiveProvider';
 import { Button } from '../ui/Button';
@@ -14,13 +15,16 @@ export function Connection() {
   );
 }
 
+/** A server that restarts is back sooner than this: no reason to push the page down and up again. */
+const BLIP_MILLIS = 1500;
+
 /** Too large to overlook, since an old board looks exactly like a live one. */
 export function StaleBanner() {
   const { t, format } = useWords();
   const { feed } = useLive();
   const { phase, lastLiveAt } = useFeedStatus();
-  const quiet = phase === 'live' || phase === 'connecting' || (phase === 'reconnecting' && lastLiveAt === null);
-  if (quiet) return null;
+  const lasting = useLasting(phase === 'reconnecting');
+  if (phase !== 'offline' && !lasting) return null;
   return (
     <div className={`stale stale-${phase}`} role="alert">
       <span>{lastLiveAt === null ? t.live.neverLive : t.live.stale(format.clockSeconds(lastLiveAt))}</span>
@@ -29,4 +33,14 @@ export function StaleBanner() {
       </Button>
     </div>
   );
+}
+
+function useLasting(now: boolean): boolean {
+  const [lasting, setLasting] = useState(false);
+  useEffect(() => {
+    if (!now) return setLasting(false);
+    const timer = setTimeout(() => setLasting(true), BLIP_MILLIS);
+    return () => clearTimeout(timer);
+  }, [now]);
+  return now && lasting;
 }

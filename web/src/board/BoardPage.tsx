@@ -2,7 +2,7 @@ import { useMemo } from 'react';
 import { useCell } from '../cell';
 import { type Task, TaskState } from '../gen/gad/v1/task_pb';
 import { useWords } from '../i18n';
-import { useAgents, useRecentlyClosed, useTasks } from '../live/LiveProvider';
+import { useAgents, useFeedStatus, useRecentlyClosed, useTasks } from '../live/LiveProvider';
 import { isOpen } from '../live/store';
 import { lateness } from '../task/lateness';
 import { STATES } from '../task/looks';
@@ -25,6 +25,7 @@ export function BoardPage({ openId }: { openId?: string | undefined }) {
   const agents = useAgents();
   const filter = useCell(boardFilter);
   const closed = useRecentlyClosed();
+  const { snapshots } = useFeedStatus();
   const covered = useNarrow();
   const open = pathId(openId);
   const columns = useMemo(
@@ -54,7 +55,7 @@ export function BoardPage({ openId }: { openId?: string | undefined }) {
               state={state}
               tasks={columns.get(state) ?? NOTHING}
               filtered={isFiltering(filter)}
-              loading={CLOSED.includes(state) && closed.isPending}
+              loading={snapshots === 0 || (CLOSED.includes(state) && closed.isPending)}
               openId={open}
             />
           ))}

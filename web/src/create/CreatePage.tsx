@@ -95,7 +95,7 @@ function What({ draft, errors, change }: PartProps) {
           onChange={(priority) => change({ priority })}
         />
       </div>
-      <div className="pair">
+      <div className="pair pair-wide">
         <Field
           label={t.create.plannedStart}
           hint={t.create.plannedStartHint}

@@ -1,8 +1,8 @@
 import L from 'leaflet';
 
-const STEPS = [45, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
-/** Lines across the map, about. */
-const LINES = 6;
+const STEPS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 45];
+/** Pixels between two lines, at least: a label fits in between. */
+const SPACING = 90;
 
 /** Draws meridians and parallels, so that a map without tiles shows scale and movement. */
 export function graticule(map: L.Map): void {
@@ -11,7 +11,8 @@ export function graticule(map: L.Map): void {
     lines.clearLayers();
     const bounds = map.getBounds();
     const span = bounds.getNorth() - bounds.getSouth();
-    const step = STEPS.find((candidate) => span / candidate >= LINES) ?? 0.001;
+    const degreesPerPixel = (bounds.getEast() - bounds.getWest()) / Math.max(1, map.getSize().x);
+    const step = STEPS.find((candidate) => candidate >= SPACING * degreesPerPixel) ?? 45;
     const digits = Math.max(0, Math.ceil(-Math.log10(step)));
     for (const latitude of multiples(Math.max(bounds.getSouth(), -85), Math.min(bounds.getNorth(), 85), step)) {
       line(lines, [[latitude, bounds.getWest() - span], [latitude, bounds.getEast() + span]]);

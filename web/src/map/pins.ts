@@ -51,6 +51,9 @@ export class Pins {
   #add(pin: Pin): void {
     const marker = L.marker(pin.at, { icon: icon(pin), zIndexOffset: pin.zIndex, riseOnHover: true });
     marker.on('click', () => this.onChoose(pin.key));
+    marker.on('keypress', ({ originalEvent }: L.LeafletKeyboardEvent) => {
+      if (originalEvent.key === 'Enter') this.onChoose(pin.key);
+    });
     marker.on('add', () => describe(marker, pin));
     marker.addTo(this.#layer);
     this.#entries.set(pin.key, { pin, marker });
@@ -78,9 +81,11 @@ function describe(marker: L.Marker, pin: Pin): void {
   if (element.getAttribute('aria-label') !== pin.title) element.setAttribute('aria-label', pin.title);
 }
 
-const SIZE = 30;
+/** In the size of letters, so that pins grow with the screen as words do. */
+const SIZE_REM = 1.85;
 
 function icon(pin: Pin): L.DivIcon {
+  const size = Math.round(SIZE_REM * parseFloat(getComputedStyle(document.documentElement).fontSize));
   const root = document.createElement('span');
   root.className = 'pin-body';
   root.append(pin.path ? drawing(pin.path) : (pin.text ?? ''));
@@ -88,7 +93,7 @@ function icon(pin: Pin): L.DivIcon {
   label.className = 'pin-label';
   label.textContent = pin.label;
   root.append(label);
-  return L.divIcon({ html: root, className: `pin ${pin.look}`, iconSize: [SIZE, SIZE] });
+  return L.divIcon({ html: root, className: `pin ${pin.look}`, iconSize: [size, size] });
 }
 
 function drawing(data: string): SVGElement {

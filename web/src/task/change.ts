@@ -66,7 +66,6 @@ export function useTaskChange(onDone?: (answer: Task, change: Change) => void) {
   const failure = mutation.error && explain(mutation.error, t);
   return {
     send: (change: Change) => mutation.mutate({ change, requestId: newRequestId() }),
-    reset: mutation.reset,
     pending: mutation.isPending,
     /** A stale etag comes with the present version, which is on the screen by then. */
     trouble: failure && (failure.reason === 'STALE_ETAG' ? t.task.changedElsewhere : failure.text),

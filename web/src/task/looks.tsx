@@ -42,7 +42,7 @@ export const priorityTone: Readonly<Record<TaskPriority, string>> = {
 /** Drawings in a 24 × 24 box, so that a state is told without its colour too. */
 export const statePath: Readonly<Record<TaskState, string>> = {
   [TaskState.UNSPECIFIED]: 'M10 10h4v4h-4z',
-  [TaskState.SCHEDULED]: 'M11 5h2.5v6.5l4 2.5-1.3 2-5.2-3.3z',
+  [TaskState.SCHEDULED]: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zm0 2.6a6.4 6.4 0 1 1 0 12.8 6.4 6.4 0 0 1 0-12.8zM10.9 7.5h2.2v4l2.8 2.8-1.6 1.6-3.4-3.5z',
   [TaskState.IN_PROGRESS]: 'M7.5 5v14l11.5-7z',
   [TaskState.PAUSED]: 'M7 5h3.5v14H7zM13.5 5H17v14h-3.5z',
   [TaskState.FINISHED]: 'M9.5 18 4 12.5l2-2 3.5 3.5L18 5.5l2 2z',
