@@ -19,6 +19,8 @@ export function MapPopup({ map, at, onClose, children }: Props) {
   useEffect(() => {
     const closed = () => close.current();
     popup.openOn(map).on('remove', closed);
+    // Into view once; a moving agent must not drag the map along.
+    popup.options.autoPan = false;
     return () => {
       popup.off('remove', closed).remove();
     };

@@ -62,12 +62,14 @@ export class Pins {
 
 function change(entry: Entry, pin: Pin): void {
   const { pin: before, marker } = entry;
+  const isMoved = before.at[0] !== pin.at[0] || before.at[1] !== pin.at[1];
+  const isRepainted = (['look', 'label', 'text', 'path'] as const).some((part) => before[part] !== pin[part]);
+  if (!isMoved && !isRepainted && before.title === pin.title) return;
   entry.pin = pin;
-  if (before.at[0] !== pin.at[0] || before.at[1] !== pin.at[1]) marker.setLatLng(pin.at);
-  if (before.look !== pin.look || before.label !== pin.label || before.text !== pin.text || before.path !== pin.path) {
+  if (isMoved) marker.setLatLng(pin.at);
+  if (isRepainted) {
     const hadFocus = document.activeElement === marker.getElement();
-    marker.setIcon(icon(pin));
-    marker.setZIndexOffset(pin.zIndex);
+    marker.setIcon(icon(pin)).setZIndexOffset(pin.zIndex);
     if (hadFocus) marker.getElement()?.focus();
   }
   describe(marker, pin);
@@ -78,7 +80,7 @@ function describe(marker: L.Marker, pin: Pin): void {
   if (!element) return;
   element.dataset.pin = pin.key;
   element.dataset.at = pin.at.join(',');
-  if (element.getAttribute('aria-label') !== pin.title) element.setAttribute('aria-label', pin.title);
+  element.setAttribute('aria-label', pin.title);
 }
 
 /** In the size of letters, so that pins grow with the screen as words do. */
