@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::allow_attributes)]
 
 mod envoy;
+mod live;
 mod stack;
 mod task;
 mod world;
