@@ -148,7 +148,7 @@ impl City {
         self.user(tx, administrator, &hash, "Administración", Level::Administrator)
             .await?;
         let supervisor = self
-            .user(tx, "supervisor@gad.example", &hash, "Sala de control", Level::Supervisor)
+            .user(tx, overseer, &hash, "Sala de control", Level::Supervisor)
             .await?;
         let mut agents = Vec::new();
         for number in 0..count {
