@@ -58,6 +58,9 @@ create table agents (
     constraint agents_duty check (duty in (1, 3, 4))
 );
 create unique index agents_one_per_user on agents (user_id) where delete_time is null;
+create index agents_by_unit on agents (unit);
+create index agents_by_specialty on agents (specialty);
+create index agents_available on agents (id) where duty = 1 and delete_time is null;
 
 -- Latest fix per agent, and the zone that holds it: narrow, because it is written most.
 create table agent_locations (
@@ -74,6 +77,7 @@ create table agent_locations (
     constraint agent_locations_zone_fkey foreign key (zone_id) references zones (id) on delete set null
 ) with (fillfactor = 80);
 create index agent_locations_location on agent_locations using gist (location);
+create index agent_locations_by_time on agent_locations (fix_time);
 
 -- All fixes, a partition a day.
 create table positions (
@@ -100,6 +104,24 @@ begin
             'create table if not exists %I partition of positions for values from (%L) to (%L)',
             name, to_char(day, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(day + 1, 'YYYY-MM-DD') || ' 00:00:00+00');
     end if;
+end $$;
+
+-- Drops the partitions of the days (UTC) before this one; says how many.
+create function drop_position_partitions(before date) returns bigint
+language plpgsql as $$
+declare
+    name text;
+    gone bigint := 0;
+begin
+    for name in
+        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'positions'::regclass and c.relname < 'positions_' || to_char(before, 'YYYYMMDD')
+        order by c.relname
+    loop
+        execute format('drop table if exists %I', name);
+        gone := gone + 1;
+    end loop;
+    return gone;
 end $$;
 
 create table tasks (

@@ -1,10 +1,19 @@
 //! Field agents: duty, availability, fixes.
 
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, btree_map::Entry},
+};
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AgentId, Revision, TaskId, UserId, ZoneId, geo::Point};
+use super::{
+    AgentId, Revision, TaskId, UserId, ZoneId,
+    access::{Caller, Level},
+    geo::Point,
+};
 
 /// Oldest fix that is kept: how far back positions reach.
 pub const POSITION_RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -65,6 +74,31 @@ impl Availability {
     }
 }
 
+/// Why an agent that is near cannot be sent; numbers as on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// At work.
+    Busy = 1,
+    /// Not on duty.
+    OffDuty = 2,
+    /// On duty and not to be sent.
+    Unavailable = 3,
+    /// Nobody knows where it is by now.
+    Stale = 4,
+}
+
+impl Obstacle {
+    /// What keeps an agent from being sent; `fresh`: its latest fix still counts.
+    pub fn of(availability: Availability, fresh: bool) -> Option<Self> {
+        match availability {
+            Availability::OnTask => Some(Self::Busy),
+            Availability::OffDuty => Some(Self::OffDuty),
+            Availability::Unavailable => Some(Self::Unavailable),
+            Availability::Available => (!fresh).then_some(Self::Stale),
+        }
+    }
+}
+
 /// How a fix was made; numbers as on the wire and as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Source {
@@ -118,6 +152,11 @@ pub enum Refusal {
 }
 
 impl Fix {
+    /// What makes it this fix and no other.
+    pub fn name(&self) -> (AgentId, Timestamp) {
+        (self.agent, self.time)
+    }
+
     /// Whether its time can be believed at `now`.
     pub fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
         let age = now.duration_since(self.time);
@@ -128,6 +167,87 @@ impl Fix {
         } else {
             Ok(())
         }
+    }
+
+    /// Order by time; of two that claim the same moment the one further north, then east, then with more in it, is the
+    /// greater. The greater one is kept, so it does not matter in which order they come.
+    pub fn cmp_time(&self, other: &Self) -> Ordering {
+        let place = |fix: &Self| (fix.location.latitude(), fix.location.longitude());
+        let ((north, east), (other_north, other_east)) = (place(self), place(other));
+        self.time
+            .cmp(&other.time)
+            .then_with(|| north.total_cmp(&other_north))
+            .then_with(|| east.total_cmp(&other_east))
+            .then_with(|| cmp_known(self.accuracy_meters, other.accuracy_meters))
+            .then_with(|| cmp_known(self.speed_meters_per_second, other.speed_meters_per_second))
+            .then_with(|| cmp_known(self.heading_degrees, other.heading_degrees))
+            .then_with(|| (self.source as i32).cmp(&(other.source as i32)))
+    }
+}
+
+/// Order of values that may not be known; those that are not come first.
+fn cmp_known(one: Option<f32>, other: Option<f32>) -> Ordering {
+    match (one, other) {
+        (Some(one), Some(other)) => one.total_cmp(&other),
+        (one, other) => one.is_some().cmp(&other.is_some()),
+    }
+}
+
+/// What a batch of fixes changes in the history.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Intake {
+    /// Fixes of moments that had none.
+    pub added: Vec<Fix>,
+    /// Fixes that take the place of lesser ones of the same moment.
+    pub replacing: Vec<Fix>,
+    /// Fixes that were known already, or are lesser than what is known.
+    pub repeated: usize,
+}
+
+impl Intake {
+    /// Of a batch in any order; `known` holds at least every fix of the history with the agent and time of one of them.
+    pub fn of(batch: impl IntoIterator<Item = Fix>, known: impl IntoIterator<Item = Fix>) -> Self {
+        let known: BTreeMap<_, _> = known.into_iter().map(|fix| (fix.name(), fix)).collect();
+        let mut intake = Self::default();
+        let mut greatest = BTreeMap::new();
+        for fix in batch {
+            match greatest.entry(fix.name()) {
+                Entry::Vacant(first) => {
+                    first.insert(fix);
+                }
+                Entry::Occupied(mut other) => {
+                    intake.repeated += 1;
+                    if fix.cmp_time(other.get()).is_gt() {
+                        other.insert(fix);
+                    }
+                }
+            }
+        }
+        for (name, fix) in greatest {
+            match known.get(&name) {
+                None => intake.added.push(fix),
+                Some(there) if fix.cmp_time(there).is_gt() => intake.replacing.push(fix),
+                Some(_) => intake.repeated += 1,
+            }
+        }
+        intake
+    }
+
+    /// Fixes that are kept now.
+    pub fn kept(&self) -> impl Iterator<Item = &Fix> {
+        self.added.iter().chain(&self.replacing)
+    }
+
+    /// The latest of what is kept now of each agent, by agent.
+    pub fn latest(&self) -> BTreeMap<AgentId, Fix> {
+        let mut latest: BTreeMap<AgentId, Fix> = BTreeMap::new();
+        for fix in self.kept() {
+            let there = latest.entry(fix.agent).or_insert(*fix);
+            if fix.cmp_time(there).is_gt() {
+                *there = *fix;
+            }
+        }
+        latest
     }
 }
 
@@ -183,5 +303,20 @@ impl Agent {
     /// Whether it can be sent.
     pub fn availability(&self) -> Availability {
         Availability::from_duty(self.duty, self.occupied)
+    }
+
+    /// Whether a caller may know of it: supervisors of all, others of their own; of deleted ones administrators only.
+    pub fn is_visible_to(&self, caller: &Caller) -> bool {
+        let reached = caller.sees_all() || self.user == caller.user;
+        reached && (self.deleted.is_none() || caller.level >= Level::Administrator)
+    }
+
+    /// Says anew whether it is on duty.
+    pub fn set_duty(&mut self, duty: Duty, now: Timestamp) {
+        let before = self.availability();
+        self.duty = duty;
+        if self.availability() != before {
+            self.availability_since = now;
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::{
     Query, Tx,
@@ -14,7 +15,7 @@ use crate::{
         AgentId, Revision, TaskId, UserId, ZoneId,
         agent::{Agent, Duty, Fix, Profile, Source},
     },
-    error::Result,
+    error::{Error, Result},
 };
 
 /// Columns of an agent, its user's name, its work and its latest fix, for [`FROM`].
@@ -55,6 +56,52 @@ pub async fn get(on: &impl Query, id: AgentId) -> Result<Option<Agent>> {
     Ok(find(on, &[id]).await?.pop())
 }
 
+/// A new agent.
+#[derive(Debug)]
+pub struct Draft {
+    /// Outside name.
+    pub uid: Uuid,
+    /// The user it is.
+    pub user: UserId,
+    /// What people set.
+    pub profile: Profile,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Adds an agent that is off duty.
+pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<Agent> {
+    let Draft { uid, user, profile, now } = draft;
+    let Profile { code, rank, unit, specialty } = profile;
+    let row = tx
+        .one(
+            "insert into agents (uid, user_id, code, rank, unit, specialty, duty, availability_time, create_time, update_time)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8) returning id",
+            &[uid, &user.0, code, rank, unit, specialty, &(Duty::OffDuty as i16), now],
+        )
+        .await?;
+    let id = AgentId(row.read("id")?);
+    get(tx, id).await?.ok_or_else(|| Error::internal("a new agent is gone"))
+}
+
+/// Writes profile, duty and deletion of an agent as its next version, and reads it back.
+pub async fn save(tx: &Tx<'_>, agent: &Agent, now: Timestamp) -> Result<Agent> {
+    let Agent { id, profile, duty, availability_since, deleted, .. } = agent;
+    let Profile { code, rank, unit, specialty } = profile;
+    let changed = tx
+        .run(
+            "update agents set code = $2, rank = $3, unit = $4, specialty = $5, duty = $6, availability_time = $7,
+                    delete_time = $8, update_time = $9, revision = revision + 1
+             where id = $1",
+            &[&id.0, code, rank, unit, specialty, &(*duty as i16), availability_since, deleted, &now],
+        )
+        .await?;
+    if changed != 1 {
+        return Err(Error::internal("a locked agent is gone"));
+    }
+    get(tx, *id).await?.ok_or_else(|| Error::internal("a locked agent is gone"))
+}
+
 /// Marks agents as changed by their tasks, and reads them.
 pub async fn touch(tx: &Tx<'_>, ids: &[AgentId], now: Timestamp) -> Result<Vec<Agent>> {
     let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
@@ -93,7 +140,8 @@ pub fn decode(row: &Row) -> Result<Agent> {
     })
 }
 
-fn decode_fix(row: &Row, agent: AgentId) -> Result<Option<Fix>> {
+/// A fix from a row with its columns; none if there is no place in it.
+pub(super) fn decode_fix(row: &Row, agent: AgentId) -> Result<Option<Fix>> {
     let Some(place) = row.read::<Option<Place>>("location")? else {
         return Ok(None);
     };

@@ -1,10 +1,13 @@
 //! Postgres: all SQL, one file per aggregate.
 
 pub mod agent;
+pub mod agent_list;
+pub mod conditions;
 pub mod database;
 pub mod decode;
 pub mod key;
 pub mod migrate;
+pub mod nearby;
 pub mod outbox;
 pub mod position;
 pub mod replay;

@@ -1,10 +1,11 @@
 //! Pages of tasks by keyset: a page starts after the last row of the page before.
 
 use jiff::Timestamp;
-use postgres_types::{ToSql, Type};
+use postgres_types::Type;
 
 use super::{
     Query,
+    conditions::Conditions,
     task::{COLUMNS, decode},
 };
 use crate::{
@@ -86,60 +87,27 @@ pub struct Order {
     pub descending: bool,
 }
 
-/// Collects conditions and their parameters.
-#[derive(Default)]
-struct Conditions {
-    sql: String,
-    params: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
-}
-
-impl Conditions {
-    /// Adds `and <sql>`, with `$` standing for the parameter.
-    fn and(&mut self, sql: &str, value: impl ToSql + Sync + Send + 'static, ty: Type) {
-        self.params.push((Box::new(value), ty));
-        self.sql.push_str(" and ");
-        self.sql.push_str(&sql.replace('$', &format!("${}", self.params.len())));
-    }
-
-    fn and_any<T: Copy>(&mut self, column: &str, values: &[T], number: impl Fn(T) -> i16) {
-        if !values.is_empty() {
-            let numbers: Vec<i16> = values.iter().map(|value| number(*value)).collect();
-            self.and(&format!("{column} = any($)"), numbers, Type::INT2_ARRAY);
-        }
-    }
-}
-
 /// Up to `limit` tasks after `after` (value of the key, number).
 pub async fn page(on: &impl Query, filter: &Filter, order: Order, after: Option<(i64, i64)>, limit: i64) -> Result<Vec<Task>> {
     let mut conditions = conditions(filter);
     let column = order.key.column();
     let (direction, beyond) = if order.descending { ("desc", "<") } else { ("asc", ">") };
     if let Some((value, id)) = after {
-        let value: (Box<dyn ToSql + Sync + Send>, Type) = match order.key {
-            Key::Priority => (Box::new(i16::try_from(value).unwrap_or(i16::MAX)), Type::INT2),
+        let value = match order.key {
+            Key::Priority => conditions.param(i16::try_from(value).unwrap_or(i16::MAX), Type::INT2),
             Key::Create | Key::Update | Key::PlannedStart => {
-                (Box::new(Timestamp::from_microsecond(value).unwrap_or(Timestamp::MAX)), Type::TIMESTAMPTZ)
+                conditions.param(Timestamp::from_microsecond(value).unwrap_or(Timestamp::MAX), Type::TIMESTAMPTZ)
             }
         };
-        conditions.params.push(value);
-        conditions.params.push((Box::new(id), Type::INT8));
-        let last = conditions.params.len();
-        conditions
-            .sql
-            .push_str(&format!(" and ({column}, t.id) {beyond} (${}, ${last})", last - 1));
+        let id = conditions.param(id, Type::INT8);
+        conditions.sql.push_str(&format!(" and ({column}, t.id) {beyond} ({value}, {id})"));
     }
-    conditions.params.push((Box::new(limit), Type::INT8));
+    let limit = conditions.param(limit, Type::INT8);
     let sql = format!(
-        "select {COLUMNS} from tasks t where true{} order by {column} {direction}, t.id {direction} limit ${}",
-        conditions.sql,
-        conditions.params.len()
+        "select {COLUMNS} from tasks t where true{} order by {column} {direction}, t.id {direction} limit {limit}",
+        conditions.sql
     );
-    let params: Vec<(&(dyn ToSql + Sync), Type)> = conditions
-        .params
-        .iter()
-        .map(|(value, ty)| (value.as_ref() as &(dyn ToSql + Sync), ty.clone()))
-        .collect();
-    on.typed(&sql, &params).await?.iter().map(decode).collect()
+    on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
 }
 
 fn conditions(filter: &Filter) -> Conditions {
@@ -180,7 +148,7 @@ fn conditions(filter: &Filter) -> Conditions {
         all.and("t.planned_start_time < $", time, Type::TIMESTAMPTZ);
     }
     if let Some(bounds) = *bounds {
-        within(&mut all, bounds);
+        all.and_within("t.location", bounds);
     }
     if !words.is_empty() {
         all.and(
@@ -200,25 +168,4 @@ fn conditions(filter: &Filter) -> Conditions {
         );
     }
     all
-}
-
-/// A place lies in a rectangle of parallels and meridians; `geometry` compares degrees, as such a rectangle means.
-fn within(all: &mut Conditions, bounds: Bounds) {
-    let (southwest, northeast) = bounds.corners();
-    let (west, east) = (southwest.longitude(), northeast.longitude());
-    let edges = if west <= east { vec![(west, east)] } else { vec![(west, 180.0), (-180.0, east)] };
-    let mut boxes = Vec::new();
-    for (west, east) in edges {
-        for value in [west, southwest.latitude(), east, northeast.latitude()] {
-            all.params.push((Box::new(value), Type::FLOAT8));
-        }
-        let n = all.params.len();
-        boxes.push(format!(
-            "st_intersects(t.location::geometry, st_makeenvelope(${}, ${}, ${}, ${n}, 4326))",
-            n - 3,
-            n - 2,
-            n - 1
-        ));
-    }
-    all.sql.push_str(&format!(" and ({})", boxes.join(" or ")));
 }

@@ -1,0 +1,77 @@
+//! Pages of agents by number.
+
+use postgres_types::Type;
+
+use super::{
+    Query,
+    agent::{COLUMNS, FROM, decode},
+    conditions::Conditions,
+};
+use crate::{
+    domain::{
+        UserId,
+        agent::{Agent, Availability, Duty},
+        geo::Bounds,
+    },
+    error::Result,
+};
+
+/// Which agents a list holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Filter {
+    /// Any of these; empty: all.
+    pub availabilities: Vec<Availability>,
+    /// In any of these; empty: all.
+    pub units: Vec<String>,
+    /// With the latest fix here.
+    pub bounds: Option<Bounds>,
+    /// Deleted agents too.
+    pub deleted_shown: bool,
+    /// Only what is this user.
+    pub user: Option<UserId>,
+}
+
+/// Up to `limit` agents with numbers after `after`.
+pub async fn page(on: &impl Query, filter: &Filter, after: i64, limit: i64) -> Result<Vec<Agent>> {
+    let mut conditions = conditions(filter);
+    conditions.and("a.id > $", after, Type::INT8);
+    let limit = conditions.param(limit, Type::INT8);
+    let sql = format!("select {COLUMNS} from {FROM} where true{} order by a.id limit {limit}", conditions.sql);
+    on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
+}
+
+fn conditions(filter: &Filter) -> Conditions {
+    let Filter { availabilities, units, bounds, deleted_shown, user } = filter;
+    let mut all = Conditions::default();
+    if !deleted_shown {
+        all.sql.push_str(" and a.delete_time is null");
+    }
+    if !availabilities.is_empty() {
+        let any: Vec<String> = availabilities.iter().map(|availability| of_availability(*availability)).collect();
+        all.sql.push_str(&format!(" and ({})", any.join(" or ")));
+    }
+    if !units.is_empty() {
+        all.and("a.unit = any($)", units.clone(), Type::TEXT_ARRAY);
+    }
+    if let Some(bounds) = *bounds {
+        if let Some((center, radius)) = bounds.circle() {
+            all.and_near("l.location", center, radius);
+        }
+        all.and_within("l.location", bounds);
+    }
+    if let Some(user) = user {
+        all.and("a.user_id = $", user.0, Type::INT8);
+    }
+    all
+}
+
+/// Follows [`Availability::from_duty`].
+fn of_availability(availability: Availability) -> String {
+    let work = "exists (select from assignments w where w.agent_id = a.id and w.occupying)";
+    match availability {
+        Availability::Available => format!("a.duty = {} and not {work}", Duty::Available as i16),
+        Availability::OnTask => format!("a.duty = {} and {work}", Duty::Available as i16),
+        Availability::OffDuty => format!("a.duty = {}", Duty::OffDuty as i16),
+        Availability::Unavailable => format!("a.duty = {}", Duty::Unavailable as i16),
+    }
+}

@@ -1,0 +1,73 @@
+//! Conditions of a statement that is made for one call, with their parameters.
+
+use postgres_types::{ToSql, Type};
+
+use crate::domain::geo::{Bounds, Point};
+
+/// Conditions of a statement, and parameters of them and of the rest of it.
+#[derive(Default)]
+pub struct Conditions {
+    /// Each with ` and ` before it.
+    pub sql: String,
+    params: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
+}
+
+impl Conditions {
+    /// Adds a parameter, and gives what stands for it.
+    pub fn param(&mut self, value: impl ToSql + Sync + Send + 'static, ty: Type) -> String {
+        self.params.push((Box::new(value), ty));
+        format!("${}", self.params.len())
+    }
+
+    /// Adds `and <sql>`, with `$` standing for the parameter.
+    pub fn and(&mut self, sql: &str, value: impl ToSql + Sync + Send + 'static, ty: Type) {
+        let param = self.param(value, ty);
+        self.sql.push_str(" and ");
+        self.sql.push_str(&sql.replace('$', &param));
+    }
+
+    /// Adds that a column with an enum's number is any of these, unless there are none.
+    pub fn and_any<T: Copy>(&mut self, column: &str, values: &[T], number: impl Fn(T) -> i16) {
+        if !values.is_empty() {
+            let numbers: Vec<i16> = values.iter().map(|value| number(*value)).collect();
+            self.and(&format!("{column} = any($)"), numbers, Type::INT2_ARRAY);
+        }
+    }
+
+    /// Adds that a place lies in a rectangle of parallels and meridians; `geometry` compares degrees, as such a
+    /// rectangle means.
+    pub fn and_within(&mut self, column: &str, bounds: Bounds) {
+        let (southwest, northeast) = bounds.corners();
+        let (west, east) = (southwest.longitude(), northeast.longitude());
+        let edges = if west <= east { vec![(west, east)] } else { vec![(west, 180.0), (-180.0, east)] };
+        let mut boxes = Vec::new();
+        for (west, east) in edges {
+            let corners = [west, southwest.latitude(), east, northeast.latitude()];
+            let corners = corners.map(|degrees| self.param(degrees, Type::FLOAT8)).join(", ");
+            boxes.push(format!("st_intersects({column}::geometry, st_makeenvelope({corners}, 4326))"));
+        }
+        self.sql.push_str(&format!(" and ({})", boxes.join(" or ")));
+    }
+
+    /// Adds that a place is at most this many metres from another on the sphere; an index on the column serves it.
+    pub fn and_near(&mut self, column: &str, center: Point, meters: f64) {
+        let center = self.place(center);
+        let meters = self.param(meters, Type::FLOAT8);
+        self.sql.push_str(&format!(" and st_dwithin({column}, {center}, {meters}, false)"));
+    }
+
+    /// Adds a place as a parameter, and gives what stands for it.
+    pub fn place(&mut self, place: Point) -> String {
+        let longitude = self.param(place.longitude(), Type::FLOAT8);
+        let latitude = self.param(place.latitude(), Type::FLOAT8);
+        format!("st_setsrid(st_makepoint({longitude}, {latitude}), 4326)::geography")
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
+        self.params
+            .iter()
+            .map(|(value, ty)| (value.as_ref() as &(dyn ToSql + Sync), ty.clone()))
+            .collect()
+    }
+}
