@@ -22,12 +22,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.open_files(["google/rpc/error_details.proto", "google/rpc/status.proto"])?;
     fs::write(out.join("gad.bin"), compiler.encode_file_descriptor_set())?;
 
-    let mut set: FileDescriptorSet = compiler.file_descriptor_set();
-    set.file.retain(|file| file.package().starts_with("gad."));
+    let set = compiler.file_descriptor_set();
     fs::write(out.join("inbound.rs"), inbound(&set))?;
     prost_protovalidate_build::Builder::new()
         .file_descriptor_set_path(out.join("gad.bin"))?
-        .fail_on_runtime_only(true)
+        .extern_path(".google", "::prost_types")
+        .extern_path(".buf", "::prost_protovalidate::types")
         .compile()?;
     tonic_prost_build::configure()
         .codec_path("crate::codec::ValidatingCodec")
@@ -36,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Says of every message an RPC takes or gives whether its rules are checked when it arrives:
-/// requests are, answers are not (an older client must survive a newer server's words).
+/// requests are, answers are not (an older client must survive a newer server's words). A request whose rules the
+/// generator cannot compile has no `Validate`, and the build fails here.
 fn inbound(set: &FileDescriptorSet) -> String {
     let methods = || {
         set.file
@@ -52,12 +53,31 @@ fn inbound(set: &FileDescriptorSet) -> String {
     outputs.sort();
     outputs.dedup();
     outputs.retain(|output| !inputs.contains(output));
+    // The generator leaves out messages that have nothing to check.
+    let empty = |name: &String| {
+        let messages = set
+            .file
+            .iter()
+            .filter(|file| file.package() == "gad.v1")
+            .flat_map(|file| &file.message_type);
+        messages
+            .into_iter()
+            .any(|message| message.name() == name && message.field.is_empty())
+    };
+    let (unchecked, inputs): (Vec<_>, Vec<_>) = inputs.into_iter().partition(empty);
     let mut code = String::new();
     for input in inputs {
-        let _ = writeln!(code, "impl crate::codec::Inbound for {input} {{ const CHECKED: bool = true; }}");
+        let _ = writeln!(
+            code,
+            "impl crate::codec::Inbound for {input} {{
+    fn check(&self) -> Result<(), prost_protovalidate::ValidationError> {{
+        prost_protovalidate::Validate::validate(self)
+    }}
+}}"
+        );
     }
-    for output in outputs {
-        let _ = writeln!(code, "impl crate::codec::Inbound for {output} {{ const CHECKED: bool = false; }}");
+    for output in outputs.into_iter().chain(unchecked) {
+        let _ = writeln!(code, "impl crate::codec::Inbound for {output} {{}}");
     }
     code
 }

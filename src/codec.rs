@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use prost::Message;
-use prost_protovalidate::Validate;
+use prost_protovalidate::ValidationError;
 use tonic::{
     Status,
     codec::{Codec, DecodeBuf, Decoder},
@@ -13,9 +13,11 @@ use tonic_prost::ProstEncoder;
 use crate::error::Error;
 
 /// A message that travels as the input or output of an RPC; implemented by `build.rs`.
-pub trait Inbound: Validate {
-    /// Whether the rules are checked on arrival: true for requests.
-    const CHECKED: bool;
+pub trait Inbound {
+    /// The rules of a request; an answer has none.
+    fn check(&self) -> Result<(), ValidationError> {
+        Ok(())
+    }
 }
 
 /// Codec of all generated services and clients.
@@ -56,18 +58,8 @@ impl<U: Message + Default + Inbound> Decoder for ValidatingDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let message = U::decode(buf).map_err(|cause| {
-            if U::CHECKED {
-                Status::from(Error::undecodable(&cause))
-            } else {
-                Status::internal(cause.to_string())
-            }
-        })?;
-        if U::CHECKED {
-            message
-                .validate()
-                .map_err(|violations| Status::from(Error::from(violations)))?;
-        }
+        let message = U::decode(buf).map_err(|cause| Error::undecodable(&cause))?;
+        message.check().map_err(Error::from)?;
         Ok(Some(message))
     }
 }

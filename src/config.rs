@@ -7,6 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// Secret that demo and tests run with; production refuses it.
 pub const DEMO_SECRET: &str = "gad-demo-secret-key-never-for-production";
+/// Who can sign in to the demo city: an administrator, a supervisor, a field agent.
+pub const DEMO_ACCOUNTS: [&str; 3] = ["admin@gad.example", "supervisor@gad.example", "agente@gad.example"];
+/// Password of the demo accounts; production has none of them.
+pub const DEMO_PASSWORD: &str = "demo-gad-2026";
 
 /// Operations backend of a municipal or provincial field service.
 #[derive(Debug, Parser)]
@@ -288,6 +292,9 @@ pub struct UpSettings {
     /// Redis to use instead of a private one.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<SecretString>,
+    /// Folder with PostgreSQL's programs; none: Debian's newest one that has PostGIS.
+    #[arg(long, env = "GAD_PG_BIN")]
+    pub pg_bin: Option<PathBuf>,
 }
 
 /// `gad with-stores`.
@@ -296,6 +303,9 @@ pub struct WithStoresSettings {
     /// Folder of the data; none: a temporary one, removed at the end.
     #[arg(long)]
     pub home: Option<PathBuf>,
+    /// Folder with PostgreSQL's programs; none: Debian's newest one that has PostGIS.
+    #[arg(long, env = "GAD_PG_BIN")]
+    pub pg_bin: Option<PathBuf>,
     /// Command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<String>,

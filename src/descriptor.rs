@@ -62,7 +62,11 @@ pub fn rules(pool: &DescriptorPool) -> Rules {
         .services()
         .filter(|service| service.full_name().starts_with(PACKAGE))
         .flat_map(|service| service.methods().collect::<Vec<_>>());
-    Arc::new(methods.filter_map(|method| Some((path(&method), rule(pool, &method)?))).collect())
+    Arc::new(
+        methods
+            .filter_map(|method| Some((path(&method), rule(pool, &method)?)))
+            .collect(),
+    )
 }
 
 /// The path of a method on the wire.

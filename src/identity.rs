@@ -62,11 +62,10 @@ impl Passwords {
         let _turn = self.turns.acquire().await.map_err(Error::internal)?;
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        let fits = tokio::task::spawn_blocking(move || {
-            Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok()
-        })
-        .await
-        .map_err(Error::internal)?;
+        let fits =
+            tokio::task::spawn_blocking(move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok())
+                .await
+                .map_err(Error::internal)?;
         Ok(known && fits)
     }
 }
@@ -130,7 +129,9 @@ pub struct Tokens {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("lifetime", &self.lifetime).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
     }
 }
 

@@ -45,12 +45,18 @@ pub fn start(program: &'static str, settings: &TelemetrySettings) -> anyhow::Res
             .boxed(),
         LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(std::io::stderr).boxed(),
     };
-    let traces = settings.otlp_endpoint.as_deref().map(|url| exporter(program, url)).transpose()?;
+    let traces = settings
+        .otlp_endpoint
+        .as_deref()
+        .map(|url| exporter(program, url))
+        .transpose()?;
     let spans = traces.as_ref().map(|provider| {
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
         // The exporter's own calls must not make spans, or they would never end.
         let own = tracing_subscriber::filter::filter_fn(|meta| meta.target().starts_with("gad"));
-        tracing_opentelemetry::layer().with_tracer(provider.tracer(program)).with_filter(own)
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer(program))
+            .with_filter(own)
     });
     tracing_subscriber::registry()
         .with(logs.with_filter(filter))
@@ -60,7 +66,10 @@ pub fn start(program: &'static str, settings: &TelemetrySettings) -> anyhow::Res
 }
 
 fn exporter(program: &'static str, url: &str) -> anyhow::Result<SdkTracerProvider> {
-    let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(url).build()?;
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(url)
+        .build()?;
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_resource(Resource::builder().with_service_name(program).build())
@@ -100,5 +109,18 @@ impl Metrics {
             ([("content-type", "text/plain; version=0.0.4")], metrics.render())
         }
         Router::new().route("/metrics", get(show)).with_state(Arc::new(self))
+    }
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+pub async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }

@@ -1,1 +1,104 @@
-fn main(){}
+//! The `gad` program: see `gad --help`.
+
+use std::{io::Write as _, path::Path, process::ExitCode};
+
+use clap::Parser as _;
+use gad::{
+    app::Clock,
+    config::{Cli, Command, ServeSettings},
+    descriptor, doctor, import, seed,
+    serve::Server,
+    store, telemetry,
+};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = match cli.command {
+        Command::Serve(settings) => threads().and_then(|threads| threads.block_on(serve(*settings))),
+        command => thread().and_then(|thread| thread.block_on(run(command))),
+    };
+    ended.unwrap_or_else(|cause| {
+        eprintln!("gad: {cause:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn threads() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Children that are to die with this process die with the thread that started them: so there is one.
+fn thread() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+async fn serve(settings: ServeSettings) -> anyhow::Result<ExitCode> {
+    let problems = settings.problems();
+    if !problems.is_empty() {
+        anyhow::bail!("cannot start:\n  {}", problems.join("\n  "));
+    }
+    let _telemetry = telemetry::start("gad", &settings.telemetry)?;
+    let stop = CancellationToken::new();
+    let server = Server::bind(settings, Clock::system()).await?;
+    let signal = stop.clone();
+    tokio::spawn(async move {
+        telemetry::asked_to_stop().await;
+        signal.cancel();
+    });
+    server.run(stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let now = Clock::system().now();
+    match command {
+        Command::Serve(settings) => return serve(*settings).await,
+        Command::Migrate(settings) => {
+            let connector = store::database::Connector::new(&settings.database_url)?;
+            for migration in store::migrate::run(&connector).await? {
+                println!("{migration}");
+            }
+        }
+        Command::Seed(settings) => {
+            let seeded = seed::run(&settings, now).await?;
+            println!(
+                "{}",
+                if seeded {
+                    "the demo city is there"
+                } else {
+                    "nothing done: there are users already"
+                }
+            );
+        }
+        Command::ImportTasks(settings) => {
+            let import::Imported { created, known } = import::run(&settings, now).await?;
+            println!("{created} tasks created, {known} were there already");
+        }
+        Command::Doctor(settings) => {
+            let findings = doctor::run(&settings).await;
+            findings.iter().for_each(|finding| println!("{finding}"));
+            let worst = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
+            return Ok(if worst(doctor::Verdict::Broken) {
+                ExitCode::from(2)
+            } else if worst(doctor::Verdict::Weak) {
+                ExitCode::from(1)
+            } else {
+                ExitCode::SUCCESS
+            });
+        }
+        Command::Descriptor { path } => write(&path, descriptor::SET)?,
+        Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,
+        Command::Envoy(_) | Command::Up(_) | Command::WithStores(_) => anyhow::bail!("not here yet"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if path == Path::new("-") {
+        std::io::stdout().write_all(bytes)?;
+    } else {
+        std::fs::write(path, bytes)?;
+    }
+    Ok(())
+}

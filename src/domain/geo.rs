@@ -93,7 +93,9 @@ impl Bounds {
             latitude: self.southwest.latitude + height / 2.0,
             longitude: if longitude > 180.0 { longitude - 360.0 } else { longitude },
         };
-        let radius = center.haversine_meters(self.southwest).max(center.haversine_meters(self.northeast));
+        let radius = center
+            .haversine_meters(self.southwest)
+            .max(center.haversine_meters(self.northeast));
         // A little more, for what rounding takes.
         Some((center, radius * 1.001 + 1.0))
     }
@@ -135,7 +137,11 @@ mod tests {
     #[test]
     fn a_box_lies_within_its_circle() {
         let point = |lat, lng| Point::new(lat, lng).expect("valid");
-        for (south, west, north, east) in [(-10.0, 170.0, 10.0, -170.0), (40.0, -5.0, 90.0, 80.0), (4.0, -75.0, 5.0, -74.0)] {
+        for (south, west, north, east) in [
+            (-10.0, 170.0, 10.0, -170.0),
+            (40.0, -5.0, 90.0, 80.0),
+            (4.0, -75.0, 5.0, -74.0),
+        ] {
             let bounds = Bounds::new(point(south, west), point(north, east)).expect("valid");
             let (center, radius) = bounds.circle().expect("small");
             assert!(bounds.contains(center));
@@ -144,11 +150,21 @@ mod tests {
                 let part = f64::from(step) / 20.0;
                 let longitude = (west + width * part + 540.0) % 360.0 - 180.0;
                 let latitude = south + (north - south) * part;
-                let edge = [point(south, longitude), point(north, longitude), point(latitude, west), point(latitude, east)];
+                let edge = [
+                    point(south, longitude),
+                    point(north, longitude),
+                    point(latitude, west),
+                    point(latitude, east),
+                ];
                 assert!(edge.into_iter().all(|place| center.haversine_meters(place) <= radius));
             }
         }
-        assert!(Bounds::new(point(-60.0, 0.0), point(60.0, 1.0)).expect("valid").circle().is_none());
+        assert!(
+            Bounds::new(point(-60.0, 0.0), point(60.0, 1.0))
+                .expect("valid")
+                .circle()
+                .is_none()
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod access;
 pub mod agent;
 pub mod fact;
 pub mod geo;
+pub mod interest;
 pub mod task;
 
 use serde::{Deserialize, Serialize};

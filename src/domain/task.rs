@@ -92,7 +92,13 @@ pub enum State {
 
 impl State {
     /// All states.
-    pub const ALL: [Self; 5] = [Self::Scheduled, Self::InProgress, Self::Paused, Self::Finished, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::Scheduled,
+        Self::InProgress,
+        Self::Paused,
+        Self::Finished,
+        Self::Cancelled,
+    ];
 
     /// The state of a number.
     pub fn of(number: i32) -> Option<Self> {
@@ -242,7 +248,10 @@ impl Progress {
     pub fn step(self, action: Action, now: Timestamp) -> Result<Self, IllegalStep> {
         let none = SignedDuration::ZERO;
         Ok(match (action, self) {
-            (Action::Start, Self::Scheduled) => Self::InProgress { started: now, paused: none },
+            (Action::Start, Self::Scheduled) => Self::InProgress {
+                started: now,
+                paused: none,
+            },
             (Action::Pause, Self::InProgress { started, paused }) => Self::Paused {
                 started,
                 since: now.max(started),
@@ -348,17 +357,36 @@ pub fn transitions() -> Vec<Transition> {
     let (at, none) = (Timestamp::UNIX_EPOCH, SignedDuration::ZERO);
     let states = [
         Progress::Scheduled,
-        Progress::InProgress { started: at, paused: none },
-        Progress::Paused { started: at, since: at, paused: none },
-        Progress::Finished { started: at, ended: at, paused: none },
-        Progress::Cancelled { started: None, ended: at, paused: none },
+        Progress::InProgress {
+            started: at,
+            paused: none,
+        },
+        Progress::Paused {
+            started: at,
+            since: at,
+            paused: none,
+        },
+        Progress::Finished {
+            started: at,
+            ended: at,
+            paused: none,
+        },
+        Progress::Cancelled {
+            started: None,
+            ended: at,
+            paused: none,
+        },
     ];
     Action::STEPS
         .into_iter()
         .flat_map(|action| states.into_iter().map(move |from| (action, from)))
         .filter_map(|(action, from)| {
             let to = from.step(action, at).ok()?.state();
-            Some(Transition { action, from: from.state(), to })
+            Some(Transition {
+                action,
+                from: from.state(),
+                to,
+            })
         })
         .collect()
 }

@@ -47,7 +47,9 @@ pub struct FeedStream {
 
 impl std::fmt::Debug for FeedStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FeedStream").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("FeedStream")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,7 +107,13 @@ impl FeedStream {
     }
 
     /// Entries after a place; waits up to `wait_ms` for the first.
-    pub async fn read(&self, redis: &mut ConnectionManager, epoch: i64, after: Position, wait_ms: usize) -> RedisResult<Vec<Linked>> {
+    pub async fn read(
+        &self,
+        redis: &mut ConnectionManager,
+        epoch: i64,
+        after: Position,
+        wait_ms: usize,
+    ) -> RedisResult<Vec<Linked>> {
         let (stream, _) = self.keys(epoch);
         let options = StreamReadOptions::default().count(BATCH).block(wait_ms);
         let reply: Option<StreamReadReply> = redis.xread_options(&[stream], &[after.to_string()], &options).await?;

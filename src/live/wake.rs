@@ -27,7 +27,10 @@ pub struct Wake {
 
 impl Default for Wake {
     fn default() -> Self {
-        Self { rung: Arc::default(), heard: watch::Sender::new(()) }
+        Self {
+            rung: Arc::default(),
+            heard: watch::Sender::new(()),
+        }
     }
 }
 

@@ -90,8 +90,15 @@ async fn create(app: &App, call: &Call, request: pb::CreateAgentRequest) -> Resu
     }
     let user = UserId(wire.user_id);
     let profile = agent_mask::profile(wire)?;
-    store::user::get(change.tx(), user).await?.ok_or(Error::NotFound(Missing::User))?;
-    let draft = Draft { uid: app.uid(change.now), user, profile, now: change.now };
+    store::user::get(change.tx(), user)
+        .await?
+        .ok_or(Error::NotFound(Missing::User))?;
+    let draft = Draft {
+        uid: app.uid(change.now),
+        user,
+        profile,
+        now: change.now,
+    };
     let agent = store::agent::insert(change.tx(), &draft).await?;
     change.agent_fact(FactKind::AgentCreated, agent.clone());
     change.commit(wire::agent(&agent)).await
@@ -102,7 +109,11 @@ async fn update(app: &App, call: &Call, request: pb::UpdateAgentRequest) -> Resu
     if wire.id == 0 {
         return Err(agent_mask::required("agent.id"));
     }
-    let etag = if request.etag.is_empty() { wire.etag.clone() } else { request.etag.clone() };
+    let etag = if request.etag.is_empty() {
+        wire.etag.clone()
+    } else {
+        request.etag.clone()
+    };
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("UpdateAgent", &request.request_id), &request).await?;
     let id = AgentId(wire.id);
@@ -155,8 +166,13 @@ async fn undelete(app: &App, call: &Call, request: pb::UndeleteAgentRequest) -> 
 }
 
 async fn set_availability(app: &App, call: &Call, request: pb::SetAvailabilityRequest) -> Result<Response<pb::Agent>> {
-    let duty = Duty::of(request.availability)
-        .ok_or_else(|| Error::invalid("availability", "no es uno de los valores admitidos", "is not one of the known values"))?;
+    let duty = Duty::of(request.availability).ok_or_else(|| {
+        Error::invalid(
+            "availability",
+            "no es uno de los valores admitidos",
+            "is not one of the known values",
+        )
+    })?;
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("SetAvailability", &request.request_id), &request).await?;
     let id = AgentId(request.id);
@@ -175,7 +191,11 @@ async fn set_availability(app: &App, call: &Call, request: pb::SetAvailabilityRe
 }
 
 fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
-    Asked { method, request_id, validate_only: false }
+    Asked {
+        method,
+        request_id,
+        validate_only: false,
+    }
 }
 
 /// The agent as [`Change::agent`] has it, unless it is deleted.

@@ -10,11 +10,22 @@ use crate::{
 
 /// The profile of a new agent.
 pub fn profile(wire: pb::Agent) -> Result<Profile> {
-    let pb::Agent { code, rank, unit, specialty, .. } = wire;
+    let pb::Agent {
+        code,
+        rank,
+        unit,
+        specialty,
+        ..
+    } = wire;
     if code.is_empty() {
         return Err(required("agent.code"));
     }
-    Ok(Profile { code, rank, unit, specialty })
+    Ok(Profile {
+        code,
+        rank,
+        unit,
+        specialty,
+    })
 }
 
 /// Fields that a mask may name.

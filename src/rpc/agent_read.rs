@@ -26,8 +26,16 @@ pub async fn get(app: &App, call: &Call, request: pb::GetAgentRequest) -> Result
 /// ListAgents.
 pub async fn list(app: &App, call: &Call, request: pb::ListAgentsRequest) -> Result<Response<pb::ListAgentsResponse>> {
     let caller = call.caller()?;
-    let pb::ListAgentsRequest { page_size, page_token, filter: wire_filter } = request;
-    let bound = pb::ListAgentsRequest { page_size: 0, page_token: String::new(), filter: wire_filter.clone() };
+    let pb::ListAgentsRequest {
+        page_size,
+        page_token,
+        filter: wire_filter,
+    } = request;
+    let bound = pb::ListAgentsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        filter: wire_filter.clone(),
+    };
     let query = page::Query::of("ListAgents", &bound, caller.user.0);
     let filter = filter(wire_filter.unwrap_or_default(), &caller)?;
     let after = query.open(&page_token)?.map_or(0, |[id]| id);
@@ -44,11 +52,18 @@ pub async fn list(app: &App, call: &Call, request: pb::ListAgentsRequest) -> Res
 /// The agent, if it is there for this caller; deleted ones are there for administrators.
 pub async fn visible(on: &impl Query, id: AgentId, caller: &Caller) -> Result<Agent> {
     let agent = store::agent::get(on, id).await?;
-    agent.filter(|agent| agent.is_visible_to(caller)).ok_or(Error::NotFound(Missing::Agent))
+    agent
+        .filter(|agent| agent.is_visible_to(caller))
+        .ok_or(Error::NotFound(Missing::Agent))
 }
 
 fn filter(wire: pb::AgentFilter, caller: &Caller) -> Result<Filter> {
-    let pb::AgentFilter { availabilities, units, r#box, deleted_shown } = wire;
+    let pb::AgentFilter {
+        availabilities,
+        units,
+        r#box,
+        deleted_shown,
+    } = wire;
     if deleted_shown && caller.level < Level::Administrator {
         return Err(Error::Forbidden);
     }

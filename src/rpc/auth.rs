@@ -41,7 +41,10 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
     let (user, hash) = found.map(|known| (known.user, known.password_hash)).unzip();
     let fits = app.passwords.verify(password, hash).await?;
     let user = user.filter(|_| fits).ok_or(Error::WrongCredentials)?;
-    let caller = Caller { user: user.id, level: user.level };
+    let caller = Caller {
+        user: user.id,
+        level: user.level,
+    };
     let (access_token, until) = app.tokens.sign(caller, app.clock.now())?;
     Ok(Response::new(pb::LoginResponse {
         access_token,

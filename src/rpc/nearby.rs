@@ -35,13 +35,24 @@ pub async fn list(app: &App, request: pb::ListNearbyRequest) -> Result<Response<
     let ids: Vec<AgentId> = neighbors.able.iter().map(|near| near.id).collect();
     let found = store::agent::find(&*conn, &ids).await?;
     let mut found: HashMap<AgentId, Agent> = found.into_iter().map(|agent| (agent.id, agent)).collect();
-    let agents = neighbors.able.into_iter().filter_map(|near| able(&near, &found.remove(&near.id)?, now)).collect();
+    let agents = neighbors
+        .able
+        .into_iter()
+        .filter_map(|near| able(&near, &found.remove(&near.id)?, now))
+        .collect();
     let skipped = neighbors.unable.into_iter().filter_map(|near| skipped(near, now)).collect();
     Ok(Response::new(pb::ListNearbyResponse { agents, skipped }))
 }
 
 fn wanted(request: pb::ListNearbyRequest, now: Timestamp) -> Result<Wanted> {
-    let pb::ListNearbyRequest { location, page_size, radius_meters, max_fix_age, units, specialties } = request;
+    let pb::ListNearbyRequest {
+        location,
+        page_size,
+        radius_meters,
+        max_fix_age,
+        units,
+        specialties,
+    } = request;
     let age = match max_fix_age {
         Some(age) => SignedDuration::try_from(wire::length("max_fix_age", age)?).unwrap_or(FIX_AGE),
         None => FIX_AGE,
@@ -67,8 +78,20 @@ fn able(near: &Near, agent: &Agent, now: Timestamp) -> Option<pb::NearbyAgent> {
 fn skipped(near: Near, now: Timestamp) -> Option<pb::SkippedAgent> {
     let reason: Obstacle = near.obstacle?;
     let fix_age = Some(fix_age(&near, now));
-    let Near { id, code, meters, fix_time: _, obstacle: _ } = near;
-    Some(pb::SkippedAgent { agent_id: id.0, code, distance_meters: meters, fix_age, reason: reason as i32 })
+    let Near {
+        id,
+        code,
+        meters,
+        fix_time: _,
+        obstacle: _,
+    } = near;
+    Some(pb::SkippedAgent {
+        agent_id: id.0,
+        code,
+        distance_meters: meters,
+        fix_age,
+        reason: reason as i32,
+    })
 }
 
 /// Age of a fix; a device's clock may run ahead.

@@ -11,7 +11,11 @@ const HASH: usize = 8;
 
 /// Rows to read for a page size of which 0 means `default`: one more than asked, to know whether there are more.
 pub fn limit(page_size: i32, default: i64) -> i64 {
-    if page_size == 0 { default + 1 } else { i64::from(page_size) + 1 }
+    if page_size == 0 {
+        default + 1
+    } else {
+        i64::from(page_size) + 1
+    }
 }
 
 /// A query that is paged: its arguments without page size and page token.

@@ -41,12 +41,21 @@ impl Sum {
         self.refused += 1;
         if self.refusals.len() < REFUSED {
             let index = number(self.seen + index);
-            self.refusals.push(pb::RefusedFix { index, reason: reason as i32 });
+            self.refusals.push(pb::RefusedFix {
+                index,
+                reason: reason as i32,
+            });
         }
     }
 
     fn answer(self) -> pb::ReportPositionsResponse {
-        let Self { seen: _, accepted, repeated, refused, mut refusals } = self;
+        let Self {
+            seen: _,
+            accepted,
+            repeated,
+            refused,
+            mut refusals,
+        } = self;
         refusals.sort_by_key(|refusal| refusal.index);
         pb::ReportPositionsResponse {
             accepted_count: number(accepted),
@@ -62,7 +71,11 @@ fn number(count: usize) -> i32 {
 }
 
 /// ReportPositions.
-pub async fn report(app: &App, call: &Call, request: pb::ReportPositionsRequest) -> Result<Response<pb::ReportPositionsResponse>> {
+pub async fn report(
+    app: &App,
+    call: &Call,
+    request: pb::ReportPositionsRequest,
+) -> Result<Response<pb::ReportPositionsResponse>> {
     let mut sum = Sum::default();
     take(app, call, request, &mut sum).await?;
     Ok(Response::new(sum.answer()))
@@ -123,7 +136,11 @@ fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
 fn sift(fixes: Vec<Fix>, reporters: &BTreeMap<AgentId, Reporter>, now: Timestamp, sum: &mut Sum) -> Vec<Fix> {
     let mut usable = Vec::with_capacity(fixes.len());
     for (index, fix) in fixes.into_iter().enumerate() {
-        let known = if reporters.contains_key(&fix.agent) { Ok(()) } else { Err(Refusal::AgentNotFound) };
+        let known = if reporters.contains_key(&fix.agent) {
+            Ok(())
+        } else {
+            Err(Refusal::AgentNotFound)
+        };
         match known.and_then(|()| fix.check_time(now)) {
             Ok(()) => usable.push(fix),
             Err(reason) => sum.refuse(index, reason),
@@ -172,8 +189,20 @@ async fn settle(
 /// GetTrack.
 pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Result<Response<pb::GetTrackResponse>> {
     let (caller, now) = (call.caller()?, app.clock.now());
-    let pb::GetTrackRequest { agent_id, start_time, end_time, page_size, page_token } = request;
-    let bound = pb::GetTrackRequest { agent_id, start_time, end_time, page_size: 0, page_token: String::new() };
+    let pb::GetTrackRequest {
+        agent_id,
+        start_time,
+        end_time,
+        page_size,
+        page_token,
+    } = request;
+    let bound = pb::GetTrackRequest {
+        agent_id,
+        start_time,
+        end_time,
+        page_size: 0,
+        page_token: String::new(),
+    };
     let query = page::Query::of("GetTrack", &bound, caller.user.0);
     let (from, until) = match query.open(&page_token)? {
         Some([last, until]) => (instant(last.saturating_add(1))?, instant(until)?),

@@ -64,23 +64,58 @@ impl TaskService for Tasks {
     }
 
     async fn start_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(&self.0, &Call::of(&request)?, Action::Start, "StartTask", request.into_inner()).await?)
+        Ok(step(
+            &self.0,
+            &Call::of(&request)?,
+            Action::Start,
+            "StartTask",
+            request.into_inner(),
+        )
+        .await?)
     }
 
     async fn pause_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(&self.0, &Call::of(&request)?, Action::Pause, "PauseTask", request.into_inner()).await?)
+        Ok(step(
+            &self.0,
+            &Call::of(&request)?,
+            Action::Pause,
+            "PauseTask",
+            request.into_inner(),
+        )
+        .await?)
     }
 
     async fn resume_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(&self.0, &Call::of(&request)?, Action::Resume, "ResumeTask", request.into_inner()).await?)
+        Ok(step(
+            &self.0,
+            &Call::of(&request)?,
+            Action::Resume,
+            "ResumeTask",
+            request.into_inner(),
+        )
+        .await?)
     }
 
     async fn finish_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(&self.0, &Call::of(&request)?, Action::Finish, "FinishTask", request.into_inner()).await?)
+        Ok(step(
+            &self.0,
+            &Call::of(&request)?,
+            Action::Finish,
+            "FinishTask",
+            request.into_inner(),
+        )
+        .await?)
     }
 
     async fn cancel_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(&self.0, &Call::of(&request)?, Action::Cancel, "CancelTask", request.into_inner()).await?)
+        Ok(step(
+            &self.0,
+            &Call::of(&request)?,
+            Action::Cancel,
+            "CancelTask",
+            request.into_inner(),
+        )
+        .await?)
     }
 
     async fn reopen_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
@@ -163,7 +198,11 @@ async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Resul
     if wire.id == 0 {
         return Err(Error::invalid("task.id", "falta", "is required"));
     }
-    let etag = if request.etag.is_empty() { wire.etag.clone() } else { request.etag.clone() };
+    let etag = if request.etag.is_empty() {
+        wire.etag.clone()
+    } else {
+        request.etag.clone()
+    };
     let id = TaskId(wire.id);
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
@@ -246,7 +285,15 @@ async fn undelete(app: &App, call: &Call, request: pb::TaskStepRequest) -> Resul
     }
     let before = Before::of(&task);
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(&change, &task, Action::Undelete, Some(task.state()), None, request.reason.clone()).await?;
+    note(
+        &change,
+        &task,
+        Action::Undelete,
+        Some(task.state()),
+        None,
+        request.reason.clone(),
+    )
+    .await?;
     change.task_fact(FactKind::TaskUndeleted, &task, before);
     answer(change, &task).await
 }
@@ -305,7 +352,15 @@ async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Resul
     let occupying = request.exclusive || task.state().occupies();
     store::task::assign(change.tx(), id, agent_id, request.exclusive, occupying, change.now).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(&change, &task, Action::Assign, Some(task.state()), Some(agent_id), String::new()).await?;
+    note(
+        &change,
+        &task,
+        Action::Assign,
+        Some(task.state()),
+        Some(agent_id),
+        String::new(),
+    )
+    .await?;
     change.task_fact(FactKind::TaskAssigned, &task, before);
     change.touch_agents(&[agent_id]).await?;
     answer(change, &task).await
@@ -328,18 +383,33 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
     let before = Before::of(&task);
     store::task::unassign(change.tx(), id, agent_id).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(&change, &task, Action::Unassign, Some(task.state()), Some(agent_id), String::new()).await?;
+    note(
+        &change,
+        &task,
+        Action::Unassign,
+        Some(task.state()),
+        Some(agent_id),
+        String::new(),
+    )
+    .await?;
     change.task_fact(FactKind::TaskUnassigned, &task, before);
     change.touch_agents(&[agent_id]).await?;
     answer(change, &task).await
 }
 
 fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
-    Asked { method, request_id, validate_only: false }
+    Asked {
+        method,
+        request_id,
+        validate_only: false,
+    }
 }
 
 fn illegal(step: crate::domain::task::IllegalStep) -> Error {
-    Error::IllegalStep { action: step.action, state: step.state }
+    Error::IllegalStep {
+        action: step.action,
+        state: step.state,
+    }
 }
 
 /// Authority first, then the state: who may not do it learns nothing of whether it could be done.

@@ -29,7 +29,11 @@ pub fn plan(wire: pb::Task, creator: UserId, now: Timestamp) -> Result<Plan> {
             .map(|time| wire::time("task.planned_end_time", time))
             .transpose()?,
         location: wire.location.map(|point| wire::point("task.location", point)).transpose()?,
-        delegate: if wire.delegate_user_id == 0 { creator } else { UserId(wire.delegate_user_id) },
+        delegate: if wire.delegate_user_id == 0 {
+            creator
+        } else {
+            UserId(wire.delegate_user_id)
+        },
         code: wire.code,
         description: wire.description,
         location_description: wire.location_description,

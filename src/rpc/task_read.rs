@@ -45,7 +45,12 @@ pub async fn batch_get(app: &App, call: &Call, request: pb::BatchGetTasksRequest
 /// ListTasks.
 pub async fn list(app: &App, call: &Call, request: pb::ListTasksRequest) -> Result<Response<pb::ListTasksResponse>> {
     let (caller, now) = (call.caller()?, app.clock.now());
-    let pb::ListTasksRequest { page_size, page_token, filter: wire_filter, order_by } = request;
+    let pb::ListTasksRequest {
+        page_size,
+        page_token,
+        filter: wire_filter,
+        order_by,
+    } = request;
     let bound = pb::ListTasksRequest {
         page_size: 0,
         page_token: String::new(),
@@ -82,11 +87,23 @@ pub async fn history(
     let mut rows = store::task::history(&*conn, id, after, limit).await?;
     let next_page_token = query.cut(&mut rows, limit, |step| [step.id]);
     let entries = rows.into_iter().map(entry).collect();
-    Ok(Response::new(pb::ListTaskHistoryResponse { entries, next_page_token }))
+    Ok(Response::new(pb::ListTaskHistoryResponse {
+        entries,
+        next_page_token,
+    }))
 }
 
 fn entry(step: store::task::Step) -> pb::TaskHistoryEntry {
-    let store::task::Step { id, action, from, to, user, agent, reason, time } = step;
+    let store::task::Step {
+        id,
+        action,
+        from,
+        to,
+        user,
+        agent,
+        reason,
+        time,
+    } = step;
     pb::TaskHistoryEntry {
         id,
         action: action.map_or(0, |action| action as i32),
@@ -144,8 +161,12 @@ fn filter(wire: pb::TaskFilter, caller: &Caller) -> Result<Filter> {
         kinds: wire::enums("filter.kinds", &kinds, Kind::of)?,
         agents: agent_ids,
         zones: zone_ids,
-        planned_from: planned_from_time.map(|time| wire::time("filter.planned_from_time", time)).transpose()?,
-        planned_until: planned_until_time.map(|time| wire::time("filter.planned_until_time", time)).transpose()?,
+        planned_from: planned_from_time
+            .map(|time| wire::time("filter.planned_from_time", time))
+            .transpose()?,
+        planned_until: planned_until_time
+            .map(|time| wire::time("filter.planned_until_time", time))
+            .transpose()?,
         bounds: r#box.map(|bounds| wire::bounds("filter.box", bounds)).transpose()?,
         words: words(&text)?,
         deleted_shown,

@@ -70,7 +70,12 @@ pub fn point(field: &str, wire: pb::LatLng) -> Result<Point> {
 
 /// A rectangle from the wire.
 pub fn bounds(field: &str, wire: pb::Box) -> Result<Bounds> {
-    let pb::Box { south, west, north, east } = wire;
+    let pb::Box {
+        south,
+        west,
+        north,
+        east,
+    } = wire;
     let corner = |latitude, longitude| point(field, pb::LatLng { latitude, longitude });
     Bounds::new(corner(south, west)?, corner(north, east)?)
         .ok_or_else(|| Error::invalid(field, "el sur está al norte del norte", "south lies above north"))
@@ -80,7 +85,8 @@ pub fn bounds(field: &str, wire: pb::Box) -> Result<Bounds> {
 pub fn enums<T>(field: &str, wire: &[i32], of: impl Fn(i32) -> Option<T>) -> Result<Vec<T>> {
     wire.iter()
         .map(|number| {
-            of(*number).ok_or_else(|| Error::invalid(field, "no es uno de los valores admitidos", "is not one of the known values"))
+            of(*number)
+                .ok_or_else(|| Error::invalid(field, "no es uno de los valores admitidos", "is not one of the known values"))
         })
         .collect()
 }
@@ -234,7 +240,14 @@ pub fn fix(field: &str, wire: pb::Position) -> Result<Fix> {
 
 /// A user.
 pub fn user(user: &User) -> pb::User {
-    let User { id, uid, email, display_name, level, agent } = user;
+    let User {
+        id,
+        uid,
+        email,
+        display_name,
+        level,
+        agent,
+    } = user;
     pb::User {
         id: id.0,
         uid: uid.to_string(),
@@ -257,7 +270,11 @@ pub fn workflow() -> pb::Workflow {
     });
     pb::Workflow {
         initial_state: Progress::Scheduled.state() as i32,
-        final_states: State::ALL.into_iter().filter(|state| !state.is_open()).map(|state| state as i32).collect(),
+        final_states: State::ALL
+            .into_iter()
+            .filter(|state| !state.is_open())
+            .map(|state| state as i32)
+            .collect(),
         transitions: transitions.collect(),
     }
 }

@@ -26,7 +26,12 @@ impl ZoneService for Zones {
 async fn list(app: &App) -> Result<Response<pb::ListZonesResponse>> {
     let conn = app.database.lease().await?;
     let zones = store::zone::list(&*conn).await?.into_iter().map(|zone| {
-        let store::zone::Zone { id, code, display_name, boundary } = zone;
+        let store::zone::Zone {
+            id,
+            code,
+            display_name,
+            boundary,
+        } = zone;
         pb::Zone {
             id: id.0,
             code,

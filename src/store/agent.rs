@@ -40,7 +40,8 @@ pub async fn lock(tx: &Tx<'_>, ids: &[AgentId]) -> Result<()> {
     ids.sort_unstable();
     ids.dedup();
     for id in ids {
-        tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id]).await?;
+        tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id])
+            .await?;
     }
     Ok(())
 }
@@ -72,7 +73,12 @@ pub struct Draft {
 /// Adds an agent that is off duty.
 pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<Agent> {
     let Draft { uid, user, profile, now } = draft;
-    let Profile { code, rank, unit, specialty } = profile;
+    let Profile {
+        code,
+        rank,
+        unit,
+        specialty,
+    } = profile;
     let row = tx
         .one(
             "insert into agents (uid, user_id, code, rank, unit, specialty, duty, availability_time, create_time, update_time)
@@ -86,20 +92,50 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<Agent> {
 
 /// Writes profile, duty and deletion of an agent as its next version, and reads it back.
 pub async fn save(tx: &Tx<'_>, agent: &Agent, now: Timestamp) -> Result<Agent> {
-    let Agent { id, profile, duty, availability_since, deleted, .. } = agent;
-    let Profile { code, rank, unit, specialty } = profile;
+    let Agent {
+        id,
+        profile,
+        duty,
+        availability_since,
+        deleted,
+        ..
+    } = agent;
+    let Profile {
+        code,
+        rank,
+        unit,
+        specialty,
+    } = profile;
     let changed = tx
         .run(
             "update agents set code = $2, rank = $3, unit = $4, specialty = $5, duty = $6, availability_time = $7,
                     delete_time = $8, update_time = $9, revision = revision + 1
              where id = $1",
-            &[&id.0, code, rank, unit, specialty, &(*duty as i16), availability_since, deleted, &now],
+            &[
+                &id.0,
+                code,
+                rank,
+                unit,
+                specialty,
+                &(*duty as i16),
+                availability_since,
+                deleted,
+                &now,
+            ],
         )
         .await?;
     if changed != 1 {
         return Err(Error::internal("a locked agent is gone"));
     }
     get(tx, *id).await?.ok_or_else(|| Error::internal("a locked agent is gone"))
+}
+
+static AFTER: LazyLock<String> =
+    LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.delete_time is null and a.id > $1 order by a.id limit $2"));
+
+/// Agents by number, after number `after`.
+pub async fn after(on: &impl Query, after: i64, limit: i64) -> Result<Vec<Agent>> {
+    on.rows(&AFTER, &[&after, &limit]).await?.iter().map(decode).collect()
 }
 
 /// Marks agents as changed by their tasks, and reads them.

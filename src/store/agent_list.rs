@@ -36,18 +36,30 @@ pub async fn page(on: &impl Query, filter: &Filter, after: i64, limit: i64) -> R
     let mut conditions = conditions(filter);
     conditions.and("a.id > $", after, Type::INT8);
     let limit = conditions.param(limit, Type::INT8);
-    let sql = format!("select {COLUMNS} from {FROM} where true{} order by a.id limit {limit}", conditions.sql);
+    let sql = format!(
+        "select {COLUMNS} from {FROM} where true{} order by a.id limit {limit}",
+        conditions.sql
+    );
     on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
 }
 
 fn conditions(filter: &Filter) -> Conditions {
-    let Filter { availabilities, units, bounds, deleted_shown, user } = filter;
+    let Filter {
+        availabilities,
+        units,
+        bounds,
+        deleted_shown,
+        user,
+    } = filter;
     let mut all = Conditions::default();
     if !deleted_shown {
         all.sql.push_str(" and a.delete_time is null");
     }
     if !availabilities.is_empty() {
-        let any: Vec<String> = availabilities.iter().map(|availability| of_availability(*availability)).collect();
+        let any: Vec<String> = availabilities
+            .iter()
+            .map(|availability| of_availability(*availability))
+            .collect();
         all.sql.push_str(&format!(" and ({})", any.join(" or ")));
     }
     if !units.is_empty() {

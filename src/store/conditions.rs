@@ -39,7 +39,11 @@ impl Conditions {
     pub fn and_within(&mut self, column: &str, bounds: Bounds) {
         let (southwest, northeast) = bounds.corners();
         let (west, east) = (southwest.longitude(), northeast.longitude());
-        let edges = if west <= east { vec![(west, east)] } else { vec![(west, 180.0), (-180.0, east)] };
+        let edges = if west <= east {
+            vec![(west, east)]
+        } else {
+            vec![(west, 180.0), (-180.0, east)]
+        };
         let mut boxes = Vec::new();
         for (west, east) in edges {
             let corners = [west, southwest.latitude(), east, northeast.latitude()];
@@ -53,7 +57,8 @@ impl Conditions {
     pub fn and_near(&mut self, column: &str, center: Point, meters: f64) {
         let center = self.place(center);
         let meters = self.param(meters, Type::FLOAT8);
-        self.sql.push_str(&format!(" and st_dwithin({column}, {center}, {meters}, false)"));
+        self.sql
+            .push_str(&format!(" and st_dwithin({column}, {center}, {meters}, false)"));
     }
 
     /// Adds a place as a parameter, and gives what stands for it.

@@ -78,7 +78,10 @@ impl Connector {
     ) -> std::result::Result<
         (
             Client,
-            tokio_postgres::Connection<tokio_postgres::Socket, <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket>>::Stream>,
+            tokio_postgres::Connection<
+                tokio_postgres::Socket,
+                <MakeRustlsConnect as tokio_postgres::tls::MakeTlsConnect<tokio_postgres::Socket>>::Stream,
+            >,
         ),
         tokio_postgres::Error,
     > {
@@ -275,6 +278,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// From here on the transaction reads one snapshot. Comes before everything else.
+    pub async fn freeze(&self) -> Result<()> {
+        let set = "set transaction isolation level repeatable read read only";
+        Ok(self.cache.run(self.tx.batch_execute(set)).await?)
+    }
+
     /// A statement whose answer does not matter, such as a lock.
     pub async fn run_sql(&self, sql: &'static str, params: Params<'_>) -> Result<()> {
         self.rows(sql, params).await.map(drop)
@@ -286,7 +295,7 @@ impl Tx<'_> {
     }
 
     /// Runs something on [`Tx::raw`] so that a dropped call gives the connection up.
-    pub async fn run<T>(&self, query: impl Future<Output = T>) -> T {
+    pub async fn guard<T>(&self, query: impl Future<Output = T>) -> T {
         self.cache.run(query).await
     }
 }
@@ -326,7 +335,11 @@ pub trait Query: Sync {
 
     /// The only row.
     fn one(&self, sql: &'static str, params: Params<'_>) -> impl Future<Output = Result<Row>> + Send {
-        async move { self.row(sql, params).await?.ok_or_else(|| Error::internal("a row was expected")) }
+        async move {
+            self.row(sql, params)
+                .await?
+                .ok_or_else(|| Error::internal("a row was expected"))
+        }
     }
 
     /// Number of rows changed.

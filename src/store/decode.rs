@@ -80,7 +80,12 @@ impl<'a> FromSql<'a> for Ring {
             ewkb::GeometryT::Polygon(polygon) => polygon
                 .rings
                 .first()
-                .map(|ring| ring.points.iter().map(|p| geo::Point::new(p.y, p.x)).collect::<std::result::Result<_, _>>())
+                .map(|ring| {
+                    ring.points
+                        .iter()
+                        .map(|p| geo::Point::new(p.y, p.x))
+                        .collect::<std::result::Result<_, _>>()
+                })
                 .transpose()?
                 .map(Self)
                 .ok_or_else(|| "an empty polygon".into()),
@@ -95,9 +100,20 @@ impl<'a> FromSql<'a> for Ring {
 
 impl ToSql for Ring {
     fn to_sql(&self, ty: &Type, out: &mut bytes::BytesMut) -> std::result::Result<IsNull, BoxError> {
-        let points = self.0.iter().map(|p| ewkb::Point::new(p.longitude(), p.latitude(), Some(4326))).collect();
-        let ring = ewkb::LineString { points, srid: Some(4326) };
-        ewkb::Polygon { rings: vec![ring], srid: Some(4326) }.to_sql(ty, out)
+        let points = self
+            .0
+            .iter()
+            .map(|p| ewkb::Point::new(p.longitude(), p.latitude(), Some(4326)))
+            .collect();
+        let ring = ewkb::LineString {
+            points,
+            srid: Some(4326),
+        };
+        ewkb::Polygon {
+            rings: vec![ring],
+            srid: Some(4326),
+        }
+        .to_sql(ty, out)
     }
 
     fn accepts(ty: &Type) -> bool {

@@ -37,7 +37,8 @@ pub async fn list(on: &impl Query) -> Result<Vec<StoredKey>> {
 
 /// Waits until no other replica makes a key.
 pub async fn lock(tx: &Tx<'_>) -> Result<()> {
-    tx.run_sql("select pg_advisory_xact_lock(hashtextextended('signing_keys', 0))", &[]).await
+    tx.run_sql("select pg_advisory_xact_lock(hashtextextended('signing_keys', 0))", &[])
+        .await
 }
 
 /// Adds a key.

@@ -105,7 +105,11 @@ impl Walk {
     }
 
     fn neighbors(self, wanted: &Wanted) -> Neighbors {
-        let Self { mut able, mut unable, end: _ } = self;
+        let Self {
+            mut able,
+            mut unable,
+            end: _,
+        } = self;
         if let Some(radius) = wanted.radius_meters {
             able.retain(|near| near.meters <= radius);
             unable.retain(|near| near.meters <= radius);
@@ -150,16 +154,25 @@ fn walk_sql(filter: &str) -> String {
 
 /// Walks outwards until `enough` agents that can go are found.
 async fn walk(on: &impl Query, wanted: &Wanted, enough: usize) -> Result<Walk> {
-    let Wanted { center, count: _, radius_meters, fresh_since, units, specialties } = wanted;
+    let Wanted {
+        center,
+        count: _,
+        radius_meters,
+        fresh_since,
+        units,
+        specialties,
+    } = wanted;
     let (center, enough) = (Place(*center), i64::try_from(enough).unwrap_or(i64::MAX));
     // Those beyond the last that is wanted fall away again.
     let obstacles = i64::try_from(OBSTACLES + OBSTACLES / 4).unwrap_or(i64::MAX);
     let rows = match radius_meters {
-        None => on.rows(&WALK, &[&center, fresh_since, &enough, &obstacles, units, specialties]).await?,
+        None => {
+            on.rows(&WALK, &[&center, fresh_since, &enough, &obstacles, units, specialties])
+                .await?
+        }
         Some(radius) => {
             let radius = radius / RATIO.0;
-            let params: super::database::Params<'_> =
-                &[&center, fresh_since, &enough, &obstacles, units, specialties, &radius];
+            let params: super::database::Params<'_> = &[&center, fresh_since, &enough, &obstacles, units, specialties, &radius];
             on.rows(&WALK_WITHIN, params).await?
         }
     };
@@ -185,17 +198,33 @@ fn sort(nears: &mut [Near]) {
 async fn all(on: &impl Query, wanted: &Wanted, walk: Walk) -> Result<Neighbors> {
     let able = nearest(on, wanted, true, wanted.count, wanted.radius_meters).await?;
     let unable = if walk.unable.len() < OBSTACLES {
-        let last = if able.len() == wanted.count { able.last().map(|last| last.meters) } else { None };
+        let last = if able.len() == wanted.count {
+            able.last().map(|last| last.meters)
+        } else {
+            None
+        };
         nearest(on, wanted, false, OBSTACLES, last.or(wanted.radius_meters)).await?
     } else {
         walk.unable
     };
-    Ok(Walk { able, unable, end: f64::INFINITY }.neighbors(wanted))
+    Ok(Walk {
+        able,
+        unable,
+        end: f64::INFINITY,
+    }
+    .neighbors(wanted))
 }
 
 /// The nearest agents that can go, or that cannot, without an index on places unless there is a greatest distance.
 async fn nearest(on: &impl Query, wanted: &Wanted, able: bool, count: usize, within: Option<f64>) -> Result<Vec<Near>> {
-    let Wanted { center, count: _, radius_meters: _, fresh_since, units, specialties } = wanted;
+    let Wanted {
+        center,
+        count: _,
+        radius_meters: _,
+        fresh_since,
+        units,
+        specialties,
+    } = wanted;
     let mut conditions = Conditions::default();
     if !units.is_empty() {
         conditions.and("a.unit = any($)", units.clone(), Type::TEXT_ARRAY);

@@ -54,7 +54,10 @@ pub async fn add(tx: &Tx<'_>, facts: &[Fact]) -> Result<()> {
 
 /// Settled facts after `after`, up to `until` if given, oldest first, at most `limit`.
 pub async fn read(on: &impl Query, after: Position, until: Option<Position>, limit: i64) -> Result<Vec<Entry>> {
-    let until = until.unwrap_or(Position { xid: i64::MAX, seq: i64::MAX });
+    let until = until.unwrap_or(Position {
+        xid: i64::MAX,
+        seq: i64::MAX,
+    });
     let rows = on
         .rows(
             "select xid, seq, fact from outbox
@@ -67,7 +70,10 @@ pub async fn read(on: &impl Query, after: Position, until: Option<Position>, lim
     rows.iter()
         .map(|row| {
             Ok(Entry {
-                position: Position { xid: row.read("xid")?, seq: row.read("seq")? },
+                position: Position {
+                    xid: row.read("xid")?,
+                    seq: row.read("seq")?,
+                },
                 fact: row.read::<Json<Fact>>("fact")?.0,
             })
         })
@@ -84,7 +90,10 @@ pub async fn head(on: &impl Query) -> Result<Position> {
         )
         .await?;
     match row {
-        Some(row) => Ok(Position { xid: row.read("xid")?, seq: row.read("seq")? }),
+        Some(row) => Ok(Position {
+            xid: row.read("xid")?,
+            seq: row.read("seq")?,
+        }),
         None => Ok(feed(on).await?.floor),
     }
 }
@@ -103,7 +112,10 @@ pub async fn feed(on: &impl Query) -> Result<Feed> {
     let row = on.one("select epoch, floor_xid, floor_seq from feed", &[]).await?;
     Ok(Feed {
         epoch: row.read("epoch")?,
-        floor: Position { xid: row.read("floor_xid")?, seq: row.read("floor_seq")? },
+        floor: Position {
+            xid: row.read("floor_xid")?,
+            seq: row.read("floor_seq")?,
+        },
     })
 }
 
@@ -144,7 +156,8 @@ pub async fn trim(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
     let (Some(xid), Some(seq)) = (row.read::<Option<i64>>("xid")?, row.read::<Option<i64>>("seq")?) else {
         return Ok(0);
     };
-    tx.run("update feed set floor_xid = $1, floor_seq = $2", &[&xid, &seq]).await?;
+    tx.run("update feed set floor_xid = $1, floor_seq = $2", &[&xid, &seq])
+        .await?;
     tx.run("delete from outbox where (xid, seq) <= ($1, $2)", &[&xid, &seq]).await
 }
 
@@ -186,6 +199,9 @@ impl Visibility {
 
     /// The last place before which the snapshot has everything.
     pub fn settled(&self) -> Position {
-        Position { xid: self.xmin - 1, seq: i64::MAX }
+        Position {
+            xid: self.xmin - 1,
+            seq: i64::MAX,
+        }
     }
 }

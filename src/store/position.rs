@@ -40,9 +40,16 @@ const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Waits until no other transaction adds fixes of these agents. After `agent::lock`, before everything else.
 pub async fn lock(tx: &Tx<'_>, agents: impl IntoIterator<Item = AgentId>) -> Result<()> {
-    let shares: BTreeSet<i32> = agents.into_iter().filter_map(|agent| i32::try_from(agent.0 % LOCKS).ok()).collect();
+    let shares: BTreeSet<i32> = agents
+        .into_iter()
+        .filter_map(|agent| i32::try_from(agent.0 % LOCKS).ok())
+        .collect();
     let shares: Vec<i32> = shares.into_iter().collect();
-    tx.run_sql("select pg_advisory_xact_lock($1, share) from unnest($2::int[]) share", &[&LOCK_CLASS, &shares]).await
+    tx.run_sql(
+        "select pg_advisory_xact_lock($1, share) from unnest($2::int[]) share",
+        &[&LOCK_CLASS, &shares],
+    )
+    .await
 }
 
 /// An agent that fixes may be of.
@@ -109,7 +116,16 @@ static COLUMNS: LazyLock<[Type; 8]> = LazyLock::new(|| {
     // COPY sends no type numbers, so that of `geography`, which every database numbers anew, is not needed.
     let geography = Type::new("geography".to_owned(), 0, Kind::Simple, "public".to_owned());
     let real = || Type::FLOAT4;
-    [Type::INT8, Type::TIMESTAMPTZ, geography, real(), real(), real(), Type::INT2, Type::TIMESTAMPTZ]
+    [
+        Type::INT8,
+        Type::TIMESTAMPTZ,
+        geography,
+        real(),
+        real(),
+        real(),
+        Type::INT2,
+        Type::TIMESTAMPTZ,
+    ]
 });
 
 /// Adds fixes to the history, which must not have any with the same agent and time. The days need their partitions.
@@ -124,10 +140,18 @@ pub async fn add(tx: &Tx<'_>, fixes: &[Fix], now: Timestamp) -> Result<()> {
         )
         .await?;
     let added = tx
-        .run(async {
+        .guard(async {
             let mut rows = pin!(BinaryCopyInWriter::new(tx.raw().copy_in(&copy).await?, &*COLUMNS));
             for fix in fixes {
-                let Fix { agent, location, time, accuracy_meters, speed_meters_per_second, heading_degrees, source } = fix;
+                let Fix {
+                    agent,
+                    location,
+                    time,
+                    accuracy_meters,
+                    speed_meters_per_second,
+                    heading_degrees,
+                    source,
+                } = fix;
                 rows.as_mut()
                     .write(&[
                         &agent.0,
@@ -150,7 +174,15 @@ pub async fn add(tx: &Tx<'_>, fixes: &[Fix], now: Timestamp) -> Result<()> {
 /// Puts fixes in the place of those with the same agent and time.
 pub async fn replace(tx: &Tx<'_>, fixes: &[Fix], now: Timestamp) -> Result<()> {
     for fix in fixes {
-        let Fix { agent, location, time, accuracy_meters, speed_meters_per_second, heading_degrees, source } = fix;
+        let Fix {
+            agent,
+            location,
+            time,
+            accuracy_meters,
+            speed_meters_per_second,
+            heading_degrees,
+            source,
+        } = fix;
         tx.run(
             "update positions set location = $3, accuracy = $4, speed = $5, heading = $6, source = $7, receive_time = $8
              where agent_id = $1 and fix_time = $2",
@@ -200,7 +232,12 @@ pub async fn settle(tx: &Tx<'_>, fixes: &[&Fix], now: Timestamp) -> Result<BTree
         )
         .await?;
     rows.iter()
-        .map(|row| Ok((AgentId(row.read("agent_id")?), row.read::<Option<i64>>("zone_id")?.map(ZoneId))))
+        .map(|row| {
+            Ok((
+                AgentId(row.read("agent_id")?),
+                row.read::<Option<i64>>("zone_id")?.map(ZoneId),
+            ))
+        })
         .collect()
 }
 
@@ -233,17 +270,24 @@ pub async fn ensure(tx: &Tx<'_>, fixes: &[Fix]) -> Result<()> {
         return Ok(());
     }
     let days: Vec<Date> = days.into_iter().collect();
-    tx.run_sql("select ensure_position_partition(day) from unnest($1::date[]) day", &[&days]).await
+    tx.run_sql("select ensure_position_partition(day) from unnest($1::date[]) day", &[&days])
+        .await
 }
 
 /// Makes the partitions of today and the next days, where they are not there yet.
 pub async fn ensure_ahead(on: &impl Query, now: Timestamp) -> Result<()> {
-    let days: Vec<Date> = (0..=DAYS_AHEAD).map(|ahead| day(now + SignedDuration::from_hours(24 * ahead))).collect();
-    on.rows("select ensure_position_partition(day) from unnest($1::date[]) day", &[&days]).await.map(drop)
+    let days: Vec<Date> = (0..=DAYS_AHEAD)
+        .map(|ahead| day(now + SignedDuration::from_hours(24 * ahead)))
+        .collect();
+    on.rows("select ensure_position_partition(day) from unnest($1::date[]) day", &[&days])
+        .await
+        .map(drop)
 }
 
 /// Drops the partitions that hold nothing but fixes older than positions reach back; says how many.
 pub async fn drop_old(on: &impl Query, now: Timestamp) -> Result<i64> {
     let oldest = day(now - POSITION_RETENTION - GRACE);
-    on.one("select drop_position_partitions($1) as gone", &[&oldest]).await?.read("gone")
+    on.one("select drop_position_partitions($1) as gone", &[&oldest])
+        .await?
+        .read("gone")
 }

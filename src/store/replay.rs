@@ -24,7 +24,12 @@ pub struct Ticket<'a> {
 /// Claims the request id, or gives the answer that the same request got before.
 /// Waits for the same request under way elsewhere.
 pub async fn claim(tx: &Tx<'_>, ticket: &Ticket<'_>, now: Timestamp) -> Result<Option<Vec<u8>>> {
-    let Ticket { user, request_id, method, hash } = ticket;
+    let Ticket {
+        user,
+        request_id,
+        method,
+        hash,
+    } = ticket;
     let claimed = tx
         .run(
             "insert into replays (user_id, request_id, method, request_hash, response, create_time)

@@ -34,7 +34,8 @@ const LOCK_CLASS: i32 = 1;
 /// Waits until no other transaction changes this task. Comes before everything else in a transaction:
 /// it takes no transaction number, so numbers follow the order of the changes (see `outbox`).
 pub async fn lock(tx: &Tx<'_>, id: TaskId) -> Result<()> {
-    tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id.0]).await
+    tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id.0])
+        .await
 }
 
 /// Tasks by number, deleted ones too; those that are not there are left out.
@@ -46,6 +47,22 @@ pub async fn find(on: &impl Query, ids: &[TaskId]) -> Result<Vec<Task>> {
 /// A task by number, deleted or not.
 pub async fn get(on: &impl Query, id: TaskId) -> Result<Option<Task>> {
     Ok(find(on, &[id]).await?.pop())
+}
+
+static OPEN: LazyLock<String> = LazyLock::new(|| {
+    format!("select {COLUMNS} from tasks t where t.state <= 3 and t.delete_time is null and t.id > $1 order by t.id limit $2")
+});
+
+/// Open tasks by number, after number `after`.
+pub async fn open_after(on: &impl Query, after: i64, limit: i64) -> Result<Vec<Task>> {
+    on.rows(&OPEN, &[&after, &limit]).await?.iter().map(decode).collect()
+}
+
+/// Whether a task has this code, deleted or not.
+pub async fn has_code(on: &impl Query, code: &str) -> Result<bool> {
+    on.one("select exists (select from tasks where code = $1) as taken", &[&code])
+        .await?
+        .read("taken")
 }
 
 /// A new task.
@@ -65,7 +82,13 @@ pub struct Draft {
 
 /// Adds a scheduled task.
 pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<Task> {
-    let Draft { uid, plan, creator, reopened_from, now } = draft;
+    let Draft {
+        uid,
+        plan,
+        creator,
+        reopened_from,
+        now,
+    } = draft;
     let row = tx
         .one(
             "with n as (select nextval(pg_get_serial_sequence('tasks', 'id')) as id),
@@ -102,7 +125,13 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<Task> {
 
 /// Writes plan, progress and deletion of a task as its next version, and reads it back.
 pub async fn save(tx: &Tx<'_>, task: &Task, now: Timestamp) -> Result<Task> {
-    let Task { id, plan, progress, deleted, .. } = task;
+    let Task {
+        id,
+        plan,
+        progress,
+        deleted,
+        ..
+    } = task;
     let changed = tx
         .run(
             "update tasks set code = $2, title = $3, description = $4, kind = $5, priority = $6, planned_start_time = $7,
@@ -141,7 +170,10 @@ pub async fn save(tx: &Tx<'_>, task: &Task, now: Timestamp) -> Result<Task> {
 /// Agents on a task, ascending.
 pub async fn agents(on: &impl Query, task: TaskId) -> Result<Vec<AgentId>> {
     let rows = on
-        .rows("select agent_id from assignments where task_id = $1 order by agent_id", &[&task.0])
+        .rows(
+            "select agent_id from assignments where task_id = $1 order by agent_id",
+            &[&task.0],
+        )
         .await?;
     rows.iter().map(|row| Ok(AgentId(row.read("agent_id")?))).collect()
 }
@@ -159,7 +191,10 @@ pub async fn assign(tx: &Tx<'_>, task: TaskId, agent: AgentId, exclusive: bool, 
 /// Takes an agent off a task; false if it was not on it.
 pub async fn unassign(tx: &Tx<'_>, task: TaskId, agent: AgentId) -> Result<bool> {
     let gone = tx
-        .run("delete from assignments where task_id = $1 and agent_id = $2", &[&task.0, &agent.0])
+        .run(
+            "delete from assignments where task_id = $1 and agent_id = $2",
+            &[&task.0, &agent.0],
+        )
         .await?;
     Ok(gone == 1)
 }
@@ -200,7 +235,16 @@ pub struct Step {
 
 /// Adds a step to a task's history.
 pub async fn add_step(tx: &Tx<'_>, task: TaskId, step: &Step) -> Result<()> {
-    let Step { id: _, action, from, to, user, agent, reason, time } = step;
+    let Step {
+        id: _,
+        action,
+        from,
+        to,
+        user,
+        agent,
+        reason,
+        time,
+    } = step;
     tx.run(
         "insert into task_history (task_id, action, from_state, to_state, user_id, agent_id, reason, create_time)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -269,7 +313,10 @@ pub fn decode(row: &Row) -> Result<Task> {
         assignments: agents
             .into_iter()
             .zip(users)
-            .map(|(agent, user)| Assignment { agent: AgentId(agent), user: UserId(user) })
+            .map(|(agent, user)| Assignment {
+                agent: AgentId(agent),
+                user: UserId(user),
+            })
             .collect(),
         reopened_from: row.read::<Option<i64>>("reopened_from")?.map(TaskId),
         created: row.read("create_time")?,

@@ -95,12 +95,15 @@ pub async fn page(on: &impl Query, filter: &Filter, order: Order, after: Option<
     if let Some((value, id)) = after {
         let value = match order.key {
             Key::Priority => conditions.param(i16::try_from(value).unwrap_or(i16::MAX), Type::INT2),
-            Key::Create | Key::Update | Key::PlannedStart => {
-                conditions.param(Timestamp::from_microsecond(value).unwrap_or(Timestamp::MAX), Type::TIMESTAMPTZ)
-            }
+            Key::Create | Key::Update | Key::PlannedStart => conditions.param(
+                Timestamp::from_microsecond(value).unwrap_or(Timestamp::MAX),
+                Type::TIMESTAMPTZ,
+            ),
         };
         let id = conditions.param(id, Type::INT8);
-        conditions.sql.push_str(&format!(" and ({column}, t.id) {beyond} ({value}, {id})"));
+        conditions
+            .sql
+            .push_str(&format!(" and ({column}, t.id) {beyond} ({value}, {id})"));
     }
     let limit = conditions.param(limit, Type::INT8);
     let sql = format!(

@@ -78,7 +78,14 @@ pub struct Draft<'a> {
 
 /// Adds a user.
 pub async fn insert(tx: &Tx<'_>, draft: &Draft<'_>) -> Result<UserId> {
-    let Draft { uid, email, password_hash, display_name, level, now } = draft;
+    let Draft {
+        uid,
+        email,
+        password_hash,
+        display_name,
+        level,
+        now,
+    } = draft;
     let row = tx
         .one(
             "insert into users (uid, email, password_hash, display_name, level, create_time)

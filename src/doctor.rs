@@ -1,0 +1,140 @@
+//! `gad doctor`: whether database and Redis are set up as the program needs them.
+
+use std::fmt;
+
+use crate::{
+    config::DoctorSettings,
+    live::stream::FeedStream,
+    store::{self, Database, Query as _, decode::Column as _},
+};
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Fine,
+    /// Works, but should be changed.
+    Weak,
+    /// Does not work.
+    Broken,
+}
+
+/// A check and how it went.
+#[derive(Debug)]
+pub struct Finding {
+    /// How it went.
+    pub verdict: Verdict,
+    /// What was checked.
+    pub what: &'static str,
+    /// What was found, and what to do.
+    pub found: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.verdict {
+            Verdict::Fine => "ok  ",
+            Verdict::Weak => "weak",
+            Verdict::Broken => "FAIL",
+        };
+        write!(f, "{mark}  {}: {}", self.what, self.found)
+    }
+}
+
+/// Server settings that the design relies on: name, the values that are fine, and why.
+const WANTED: [(&str, &[&str], &str); 4] = [
+    ("fsync", &["on"], "without it a crash loses committed data"),
+    ("full_page_writes", &["on"], "without it a crash can tear pages"),
+    (
+        "synchronous_commit",
+        &["on", "remote_apply", "remote_write", "local"],
+        "without it a crash loses the last commits",
+    ),
+    (
+        "max_prepared_transactions",
+        &["0"],
+        "a forgotten prepared transaction stops the live feed",
+    ),
+];
+
+/// Looks at everything; never fails itself.
+pub async fn run(settings: &DoctorSettings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(cause) = look_at_database(settings, &mut findings).await {
+        findings.push(Finding {
+            verdict: Verdict::Broken,
+            what: "database",
+            found: cause.to_string(),
+        });
+    }
+    findings.push(look_at_redis(settings).await);
+    findings
+}
+
+async fn look_at_database(settings: &DoctorSettings, findings: &mut Vec<Finding>) -> crate::error::Result<()> {
+    let database = Database::connect(&settings.database).await?;
+    let conn = database.lease().await?;
+    let version: String = conn
+        .one("select current_setting('server_version') as v", &[])
+        .await?
+        .read("v")?;
+    findings.push(Finding {
+        verdict: Verdict::Fine,
+        what: "database",
+        found: format!("PostgreSQL {version}"),
+    });
+    let pending = store::migrate::pending(&*conn).await?;
+    findings.push(match pending {
+        0 => Finding {
+            verdict: Verdict::Fine,
+            what: "migrations",
+            found: "up to date".to_owned(),
+        },
+        n if n > 0 => Finding {
+            verdict: Verdict::Broken,
+            what: "migrations",
+            found: format!("{n} missing; run `gad migrate`"),
+        },
+        n => Finding {
+            verdict: Verdict::Broken,
+            what: "migrations",
+            found: format!("the database is {} ahead of this program", -n),
+        },
+    });
+    for (name, fine, why) in WANTED {
+        let value: String = conn.one("select current_setting($1) as v", &[&name]).await?.read("v")?;
+        let good = fine.contains(&value.as_str());
+        findings.push(Finding {
+            verdict: if good { Verdict::Fine } else { Verdict::Weak },
+            what: name,
+            found: if good { value } else { format!("{value}: {why}") },
+        });
+    }
+    Ok(())
+}
+
+async fn look_at_redis(settings: &DoctorSettings) -> Finding {
+    let Some(url) = &settings.redis.redis_url else {
+        return Finding {
+            verdict: Verdict::Weak,
+            what: "redis",
+            found: "not set: the feed is read from the database".to_owned(),
+        };
+    };
+    let connected = async {
+        let stream = FeedStream::new(url, &settings.redis.redis_prefix)?;
+        stream.connect().await.map_err(crate::error::Error::from)
+    };
+    match connected.await {
+        Ok(_) => Finding {
+            verdict: Verdict::Fine,
+            what: "redis",
+            found: "answers".to_owned(),
+        },
+        Err(cause) => Finding {
+            verdict: Verdict::Broken,
+            what: "redis",
+            found: cause.to_string(),
+        },
+    }
+}

@@ -1,0 +1,169 @@
+//! Who hears of what: a watcher's filter and rights against a fact.
+
+use super::{
+    AgentId, TaskId, UserId, ZoneId,
+    access::Caller,
+    agent::{Agent, Fix},
+    fact::{Before, Fact, FactKind, Subject},
+    geo::{Bounds, Point},
+    task::Task,
+};
+
+/// What an event is about; numbers as on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Noun {
+    /// A task.
+    Task = 1,
+    /// An agent's own fields and availability.
+    Agent = 2,
+    /// An agent's fix.
+    Position = 3,
+}
+
+impl Noun {
+    /// The noun of a number.
+    pub fn of(number: i32) -> Option<Self> {
+        [Self::Task, Self::Agent, Self::Position]
+            .into_iter()
+            .find(|noun| *noun as i32 == number)
+    }
+}
+
+/// Number on the wire of the event that a task went out of sight.
+pub const TASK_HIDDEN: i32 = 8;
+
+/// Which events somebody wants; lists mean any of, an empty one all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Wanted {
+    /// What about.
+    pub nouns: Vec<Noun>,
+    /// What happened: numbers of event types on the wire.
+    pub types: Vec<i32>,
+    /// Tasks.
+    pub tasks: Vec<TaskId>,
+    /// Agents.
+    pub agents: Vec<AgentId>,
+    /// Zones.
+    pub zones: Vec<ZoneId>,
+    /// A rectangle.
+    pub bounds: Option<Bounds>,
+}
+
+/// What a watcher wants and may have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interest {
+    /// Who watches.
+    pub caller: Caller,
+    /// What they want.
+    pub wanted: Wanted,
+}
+
+/// How a watcher hears of a fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hearing {
+    /// Not at all.
+    Nothing,
+    /// In full.
+    Event,
+    /// Only that this task went out of sight.
+    Hidden(TaskId),
+}
+
+impl Interest {
+    /// How the watcher hears of a fact.
+    pub fn hearing(&self, fact: &Fact) -> Hearing {
+        let Fact {
+            kind,
+            time: _,
+            actor: _,
+            subject,
+            before,
+        } = fact;
+        let matches = match subject {
+            Subject::Task(task) => self.is_about(Noun::Task) && self.matches_task(task, before),
+            Subject::Agent(agent) => self.is_about(Noun::Agent) && self.matches_agent(agent),
+            Subject::Fix {
+                fix,
+                tasks,
+                zone,
+                user: _,
+            } => self.is_about(Noun::Position) && self.matches_fix(fix, tasks, *zone, before),
+        };
+        if !matches {
+            return Hearing::Nothing;
+        }
+        match subject {
+            _ if self.caller.sees_all() => self.typed(*kind),
+            Subject::Task(task) if task.is_visible_to(&self.caller) => self.typed(*kind),
+            Subject::Task(task) if self.is_me_among(&before.audience) && self.is_typed(TASK_HIDDEN) => Hearing::Hidden(task.id),
+            Subject::Agent(agent) if agent.user == self.caller.user => self.typed(*kind),
+            Subject::Fix { user, .. } if *user == self.caller.user => self.typed(*kind),
+            Subject::Task(_) | Subject::Agent(_) | Subject::Fix { .. } => Hearing::Nothing,
+        }
+    }
+
+    /// Whether an open task belongs into the watcher's snapshot.
+    pub fn has_task(&self, task: &Task) -> bool {
+        self.is_about(Noun::Task) && task.is_visible_to(&self.caller) && self.matches_task(task, &Before::default())
+    }
+
+    /// Whether an agent belongs into the watcher's snapshot.
+    pub fn has_agent(&self, agent: &Agent) -> bool {
+        (self.is_about(Noun::Agent) || self.is_about(Noun::Position))
+            && (self.caller.sees_all() || agent.user == self.caller.user)
+            && self.matches_agent(agent)
+    }
+
+    /// Whether the watcher wants anything about a noun.
+    pub fn is_about(&self, noun: Noun) -> bool {
+        self.wanted.nouns.is_empty() || self.wanted.nouns.contains(&noun)
+    }
+
+    fn is_typed(&self, number: i32) -> bool {
+        self.wanted.types.is_empty() || self.wanted.types.contains(&number)
+    }
+
+    fn typed(&self, kind: FactKind) -> Hearing {
+        if self.is_typed(kind as i32) {
+            Hearing::Event
+        } else {
+            Hearing::Nothing
+        }
+    }
+
+    fn is_me_among(&self, users: &[UserId]) -> bool {
+        users.contains(&self.caller.user)
+    }
+
+    fn matches_task(&self, task: &Task, before: &Before) -> bool {
+        let agents = task.assignments.iter().map(|on| &on.agent).chain(&before.agents);
+        any_of(&self.wanted.tasks, [&task.id])
+            && any_of(&self.wanted.agents, agents)
+            && any_of(&self.wanted.zones, task.zone.iter().chain(&before.zone))
+            && self.holds([task.plan.location, before.location])
+    }
+
+    fn matches_agent(&self, agent: &Agent) -> bool {
+        any_of(&self.wanted.tasks, &agent.tasks)
+            && any_of(&self.wanted.agents, [&agent.id])
+            && any_of(&self.wanted.zones, &agent.zone)
+            && self.holds([agent.fix.map(|fix| fix.location), None])
+    }
+
+    fn matches_fix(&self, fix: &Fix, tasks: &[TaskId], zone: Option<ZoneId>, before: &Before) -> bool {
+        any_of(&self.wanted.tasks, tasks)
+            && any_of(&self.wanted.agents, [&fix.agent])
+            && any_of(&self.wanted.zones, zone.iter().chain(&before.zone))
+            && self.holds([Some(fix.location), before.location])
+    }
+
+    fn holds(&self, places: [Option<Point>; 2]) -> bool {
+        self.wanted
+            .bounds
+            .is_none_or(|bounds| places.into_iter().flatten().any(|place| bounds.contains(place)))
+    }
+}
+
+fn any_of<'a, T: PartialEq + 'a>(wanted: &[T], there: impl IntoIterator<Item = &'a T>) -> bool {
+    wanted.is_empty() || there.into_iter().any(|one| wanted.contains(one))
+}

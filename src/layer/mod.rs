@@ -1,0 +1,138 @@
+//! What every gRPC call passes before its handler, in this order: name, measure, deadline, who, may they, is there room.
+
+pub mod access;
+pub mod deadline;
+pub mod limit;
+pub mod name;
+pub mod observe;
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use tonic::body::Body;
+use tower::{Layer, Service};
+use tracing::Instrument as _;
+
+use crate::{
+    app::App,
+    descriptor::Rules,
+    error::{Error, LANGUAGE, Language},
+};
+
+/// Puts a [`Gate`] before the services.
+#[derive(Debug, Clone)]
+pub struct GateLayer {
+    app: Arc<App>,
+    rules: Rules,
+    limits: Arc<limit::Limits>,
+}
+
+impl GateLayer {
+    /// A gate with these rules.
+    pub fn new(app: Arc<App>, rules: Rules) -> Self {
+        let limits = Arc::new(limit::Limits::new(&app.settings));
+        Self { app, rules, limits }
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gate<S>;
+
+    fn layer(&self, inner: S) -> Gate<S> {
+        Gate {
+            inner,
+            gate: self.clone(),
+        }
+    }
+}
+
+/// What every gRPC call passes.
+#[derive(Debug, Clone)]
+pub struct Gate<S> {
+    inner: S,
+    gate: GateLayer,
+}
+
+impl<S> Service<Request<Body>> for Gate<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let fresh = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, fresh);
+        let gate = self.gate.clone();
+        let name = name::Name::of(&request);
+        let language = request
+            .headers()
+            .get(http::header::ACCEPT_LANGUAGE)
+            .and_then(|header| header.to_str().ok())
+            .map(Language::of)
+            .unwrap_or_default();
+        let span = name.span();
+        let pass = async move {
+            let watch = observe::Started::now(&name);
+            let response = match gate.pass(&name, request, inner).await {
+                Ok(response) => response,
+                Err(error) => tonic::Status::from(error).into_http(),
+            };
+            Ok(watch.follow(name.sign(response)))
+        };
+        Box::pin(LANGUAGE.scope(language, pass).instrument(span))
+    }
+}
+
+impl GateLayer {
+    async fn pass<S>(&self, name: &name::Name, mut request: Request<Body>, inner: S) -> Result<Response<Body>, Error>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
+        let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
+        let admitted = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
+        self.limits.count(rule, admitted, &request)?;
+        let room = self.limits.room(rule)?;
+        request.extensions_mut().insert(crate::rpc::Call {
+            signed_in: admitted,
+            deadline,
+            request_id: name.request_id(),
+        });
+        let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
+        Ok(room.kept_by(answer?))
+    }
+}
+
+/// A handler that panics is our fault, not the end of the connection.
+async fn panic_safe<S>(mut inner: S, request: Request<Body>) -> Result<Response<Body>, Error>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+{
+    use futures::FutureExt as _;
+    let call = std::panic::AssertUnwindSafe(async move { inner.call(request).await });
+    match call.catch_unwind().await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(never)) => match never {},
+        Err(panic) => {
+            let what = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("unknown");
+            Err(Error::Internal(format!("panic: {what}")))
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! One watch: what was missed or a snapshot first, then live, then the end with a cursor.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+
+use super::{event::Cursor, wire};
+use crate::{
+    app::App,
+    domain::{
+        fact::{Fact, Subject},
+        interest::{Hearing, Interest, Noun, TASK_HIDDEN},
+    },
+    error::Result,
+    live::{Subscription, hub::Dismissal},
+    pb::{self, EndReason, watch_response::Item},
+    store::{
+        self,
+        outbox::{Entry, Position, Visibility},
+    },
+};
+
+/// Facts read from the database at a time.
+const BATCH: i64 = 500;
+/// Longest that a receiver may leave one message unread.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest that the last message waits for room.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Where a watch begins.
+#[derive(Debug)]
+pub enum Start {
+    /// With what comes now.
+    Now,
+    /// With what came after this place.
+    After(Position),
+    /// With all rows there are.
+    Snapshot,
+}
+
+/// A watch.
+pub struct Watch {
+    /// The server.
+    pub app: Arc<App>,
+    /// Tells streams to end.
+    pub stop: CancellationToken,
+    /// What the watcher wants and may have.
+    pub interest: Interest,
+    /// When the watcher's token ends.
+    pub until: Timestamp,
+    /// When the call's deadline is.
+    pub deadline: Option<Instant>,
+    /// Place at the hub.
+    pub subscription: Subscription,
+    /// Where messages go.
+    pub sender: mpsc::Sender<Result<pb::WatchResponse, Status>>,
+    /// The watcher has everything up to here; none while a snapshot is not whole.
+    pub at: Option<Position>,
+}
+
+/// Why a watch is over.
+enum Over {
+    /// The receiver went away.
+    Gone,
+    /// For this reason.
+    Reason(EndReason),
+}
+
+impl Watch {
+    /// Sends everything, then the end.
+    pub async fn run(mut self, start: Start) {
+        metrics::gauge!("watch_streams").increment(1.0);
+        let ends = ends(self.stop.clone(), self.deadline, self.time_left());
+        tokio::pin!(ends);
+        let over = tokio::select! {
+            biased;
+            reason = &mut ends => Over::Reason(reason),
+            over = self.send_all(start) => over,
+        };
+        if let Over::Reason(reason) = over {
+            let end = pb::WatchResponse {
+                cursor: self.cursor(self.at),
+                item: Some(Item::End(end(reason))),
+            };
+            let _ = tokio::time::timeout(LAST_WORD, self.sender.send(Ok(end))).await;
+        }
+        metrics::gauge!("watch_streams").decrement(1.0);
+    }
+
+    fn time_left(&self) -> Duration {
+        let left = self.until.duration_since(self.app.clock.now());
+        Duration::try_from(left).unwrap_or_default()
+    }
+
+    fn cursor(&self, position: Option<Position>) -> String {
+        let epoch = self.subscription.epoch;
+        position.map(|position| Cursor { epoch, position }.text()).unwrap_or_default()
+    }
+
+    async fn send_all(&mut self, start: Start) -> Over {
+        let begun = match start {
+            Start::Now => {
+                self.at = Some(self.subscription.from);
+                Ok(None)
+            }
+            Start::After(place) => self.send_missed(place).await.map(|()| None),
+            Start::Snapshot => match tokio::time::timeout(PATIENCE, self.send_snapshot()).await {
+                Ok(sent) => sent.map(Some),
+                Err(_) => Err(Over::Reason(EndReason::SlowConsumer)),
+            },
+        };
+        let seen = match begun {
+            Ok(seen) => seen,
+            Err(over) => return over,
+        };
+        match self.send_live(seen).await {
+            Ok(never) => match never {},
+            Err(over) => over,
+        }
+    }
+
+    async fn send(&self, position: Option<Position>, item: Item) -> Result<(), Over> {
+        let message = pb::WatchResponse {
+            cursor: self.cursor(position),
+            item: Some(item),
+        };
+        match tokio::time::timeout(PATIENCE, self.sender.send(Ok(message))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Over::Gone),
+            Err(_) => Err(Over::Reason(EndReason::SlowConsumer)),
+        }
+    }
+
+    /// Sends an entry if the watcher may and wants to have it, and remembers its place.
+    async fn send_entry(&mut self, entry: &Entry) -> Result<(), Over> {
+        let position = Some(entry.position);
+        if position <= self.at {
+            return Ok(());
+        }
+        if let Some(event) = self.event(&entry.fact) {
+            self.send(position, Item::Event(event)).await?;
+        }
+        self.at = position;
+        Ok(())
+    }
+
+    /// Entries after the cursor and up to where the queue begins: from the hub's memory if it reaches, else the database.
+    async fn send_missed(&mut self, place: Position) -> Result<(), Over> {
+        let (from, recent_from) = (self.subscription.from, self.subscription.recent_from);
+        self.at = Some(place);
+        let mut after = place;
+        while after < recent_from {
+            let entries = self.read(after, recent_from).await.map_err(failed)?;
+            let Some(last) = entries.last() else { break };
+            after = last.position;
+            for entry in &entries {
+                self.send_entry(entry).await?;
+            }
+        }
+        for entry in std::mem::take(&mut self.subscription.recent) {
+            self.send_entry(&entry).await?;
+        }
+        self.at = self.at.max(Some(from));
+        Ok(())
+    }
+
+    async fn read(&self, after: Position, until: Position) -> Result<Vec<Entry>> {
+        let conn = self.app.database.lease().await?;
+        store::outbox::read(&*conn, after, Some(until), BATCH).await
+    }
+
+    /// Rows as one snapshot of the database has them. What the queue brings of facts that are in it is left out later.
+    async fn send_snapshot(&mut self) -> Result<Visibility, Over> {
+        self.subscription.recent.clear();
+        let app = Arc::clone(&self.app);
+        // A slow reader holds a connection: half of them stay for others.
+        let _turn = app
+            .snapshots
+            .acquire()
+            .await
+            .map_err(crate::error::Error::internal)
+            .map_err(failed)?;
+        let mut conn = app.database.lease().await.map_err(failed)?;
+        let tx = conn.begin(None).await.map_err(failed)?;
+        tx.freeze().await.map_err(failed)?;
+        let visibility = Visibility::of(&tx).await.map_err(failed)?;
+        let mut rows = 0;
+        if self.interest.is_about(Noun::Task) {
+            rows += self.send_tasks(&tx).await?;
+        }
+        if self.interest.is_about(Noun::Agent) || self.interest.is_about(Noun::Position) {
+            rows += self.send_agents(&tx).await?;
+        }
+        drop(tx);
+        drop(conn);
+        // All facts up to here are in the snapshot.
+        let at = Some(visibility.settled().min(self.subscription.from));
+        self.send(at, Item::SnapshotEnd(pb::SnapshotEnd { row_count: rows })).await?;
+        self.at = at;
+        Ok(visibility)
+    }
+
+    async fn send_tasks(&self, tx: &store::Tx<'_>) -> Result<i32, Over> {
+        let (mut sent, mut after) = (0, 0);
+        loop {
+            let tasks = store::task::open_after(tx, after, BATCH).await.map_err(failed)?;
+            let Some(last) = tasks.last() else { return Ok(sent) };
+            after = last.id.0;
+            for task in tasks.iter().filter(|task| self.interest.has_task(task)) {
+                let task = wire::task(task, &self.interest.caller, self.app.clock.now());
+                self.send_row(pb::snapshot_row::Resource::Task(task)).await?;
+                sent += 1;
+            }
+        }
+    }
+
+    async fn send_agents(&self, tx: &store::Tx<'_>) -> Result<i32, Over> {
+        let (mut sent, mut after) = (0, 0);
+        loop {
+            let agents = store::agent::after(tx, after, BATCH).await.map_err(failed)?;
+            let Some(last) = agents.last() else { return Ok(sent) };
+            after = last.id.0;
+            for agent in agents.iter().filter(|agent| self.interest.has_agent(agent)) {
+                self.send_row(pb::snapshot_row::Resource::Agent(wire::agent(agent))).await?;
+                sent += 1;
+            }
+        }
+    }
+
+    async fn send_row(&self, resource: pb::snapshot_row::Resource) -> Result<(), Over> {
+        self.send(
+            None,
+            Item::SnapshotRow(pb::SnapshotRow {
+                resource: Some(resource),
+            }),
+        )
+        .await
+    }
+
+    /// What the queue brings, and a sign of life when it brings nothing.
+    async fn send_live(&mut self, mut seen: Option<Visibility>) -> Result<std::convert::Infallible, Over> {
+        let idle = Duration::from_secs_f64(self.app.settings.checkpoint_seconds);
+        let mut wait = Duration::ZERO;
+        loop {
+            let entry = match tokio::time::timeout(wait, self.subscription.next()).await {
+                Ok(Ok(entry)) => entry,
+                Ok(Err(dismissal)) => return Err(Over::Reason(dismissed(dismissal))),
+                Err(_) => match self.subscription.checkpoint() {
+                    Ok(position) => {
+                        self.at = self.at.max(Some(position));
+                        self.send(self.at, Item::Checkpoint(pb::Checkpoint {})).await?;
+                        wait = idle;
+                        continue;
+                    }
+                    Err(Some(entry)) => entry,
+                    Err(None) => continue,
+                },
+            };
+            wait = idle;
+            if seen.as_ref().is_some_and(|seen| seen.is_past(entry.position.xid)) {
+                seen = None;
+            }
+            if seen.as_ref().is_some_and(|seen| seen.sees(entry.position.xid)) {
+                self.at = self.at.max(Some(entry.position));
+            } else {
+                self.send_entry(&entry).await?;
+            }
+        }
+    }
+
+    /// The fact as this watcher hears of it.
+    fn event(&self, fact: &Fact) -> Option<pb::Event> {
+        let Fact {
+            kind,
+            time,
+            actor,
+            subject,
+            before: _,
+        } = fact;
+        let (number, resource) = match self.interest.hearing(fact) {
+            Hearing::Nothing => return None,
+            Hearing::Event => (*kind as i32, self.resource(subject)),
+            Hearing::Hidden(task) => (TASK_HIDDEN, pb::event::Resource::Hidden(pb::Hidden { task_id: task.0 })),
+        };
+        Some(pb::Event {
+            r#type: number,
+            event_time: Some(wire::timestamp(*time)),
+            actor_user_id: actor.map_or(0, |user| user.0),
+            resource: Some(resource),
+        })
+    }
+
+    fn resource(&self, subject: &Subject) -> pb::event::Resource {
+        match subject {
+            Subject::Task(task) => pb::event::Resource::Task(wire::task(task, &self.interest.caller, self.app.clock.now())),
+            Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent)),
+            Subject::Fix {
+                fix,
+                user: _,
+                tasks: _,
+                zone: _,
+            } => pb::event::Resource::Position(wire::position(fix)),
+        }
+    }
+}
+
+/// Waits for the first reason from outside to end.
+async fn ends(stop: CancellationToken, deadline: Option<Instant>, token: Duration) -> EndReason {
+    let deadline = async {
+        match deadline {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => EndReason::Shutdown,
+        () = deadline => EndReason::Deadline,
+        () = tokio::time::sleep(token) => EndReason::AuthRevoked,
+    }
+}
+
+fn dismissed(dismissal: Dismissal) -> EndReason {
+    match dismissal {
+        Dismissal::Slow => EndReason::SlowConsumer,
+        Dismissal::Expired => EndReason::CursorExpired,
+    }
+}
+
+fn failed(cause: crate::error::Error) -> Over {
+    tracing::error!(%cause, "watch failed");
+    Over::Reason(EndReason::Internal)
+}
+
+/// The last message of a watch, for a reason.
+fn end(reason: EndReason) -> pb::End {
+    let (code, message) = match reason {
+        EndReason::Unspecified => (Code::Ok, ""),
+        EndReason::Shutdown => (Code::Unavailable, "the server is going down; resume from the cursor"),
+        EndReason::CursorExpired => (Code::OutOfRange, "the feed was started anew; read a snapshot"),
+        EndReason::SlowConsumer => (
+            Code::ResourceExhausted,
+            "the receiver did not keep up; resume from the cursor",
+        ),
+        EndReason::AuthRevoked => (Code::Unauthenticated, "the token ended; sign in, then resume from the cursor"),
+        EndReason::Deadline => (Code::DeadlineExceeded, "the deadline passed; resume from the cursor"),
+        EndReason::Internal => (Code::Internal, "internal error; resume from the cursor"),
+    };
+    pb::End {
+        code: code as i32,
+        reason: reason as i32,
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,270 @@
+//! A server from its listener to its graceful end.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, service::Routes};
+use tonic_health::server::HealthReporter;
+use tower::{Layer as _, ServiceExt as _};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::{
+    app::{App, Clock},
+    config::{Environment, ServeSettings},
+    descriptor, files,
+    health::Health,
+    layer::GateLayer,
+    pb,
+    rpc::{agent::Agents, auth::Auth, event::Events, task::Tasks, zone::Zones},
+    telemetry::Metrics,
+};
+
+/// Wait before another try to start.
+const RETRY: Duration = Duration::from_secs(1);
+/// Longest request that is read, in bytes.
+const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
+
+/// A server that listens.
+pub struct Server {
+    settings: ServeSettings,
+    clock: Clock,
+    public: TcpListener,
+    internal: TcpListener,
+    health: Health,
+    metrics: Metrics,
+}
+
+impl Server {
+    /// Takes its addresses. Port 0 takes a free one.
+    pub async fn bind(settings: ServeSettings, clock: Clock) -> anyhow::Result<Self> {
+        Ok(Self {
+            public: TcpListener::bind(settings.listen).await?,
+            internal: TcpListener::bind(settings.internal_listen).await?,
+            health: Health::default(),
+            metrics: Metrics::start()?,
+            settings,
+            clock,
+        })
+    }
+
+    /// Public and internal address.
+    pub fn addresses(&self) -> anyhow::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.public.local_addr()?, self.internal.local_addr()?))
+    }
+
+    /// Serves until `stop`, then ends gracefully: not serving, lame duck, GOAWAY, END to streams, hard stop.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let Self {
+            settings,
+            clock,
+            public,
+            internal,
+            health,
+            metrics,
+        } = self;
+        let over = CancellationToken::new();
+        let pages = health.clone().routes().merge(metrics.routes());
+        let inside = tokio::spawn(
+            axum::serve(internal, pages)
+                .with_graceful_shutdown(over.clone().cancelled_owned())
+                .into_future(),
+        );
+
+        let Some((app, background)) = start(&settings, &clock, &stop).await else {
+            over.cancel();
+            return Ok(());
+        };
+        let background = tokio::spawn(background.run(over.clone()));
+        let pool = descriptor::pool();
+        let services = descriptor::services(&pool);
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        health.start();
+        health.tell(&reporter, &services).await;
+        let watch = health
+            .clone()
+            .watch(Arc::clone(&app), reporter.clone(), services.clone(), over.clone());
+        let watching = tokio::spawn(watch);
+
+        let streams = CancellationToken::new();
+        let gate = GateLayer::new(Arc::clone(&app), descriptor::rules(&pool));
+        let ours = tonic_web::GrpcWebLayer::new().layer(gate.layer(routes(&app, &streams)));
+        let system = tonic_web::GrpcWebLayer::new().layer(system_routes(settings.environment, health_service)?);
+        let router = Router::new()
+            .route_service("/grpc.health.v1.Health/{*method}", system.clone())
+            .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
+            .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
+            .merge(files::routes(&settings));
+        let entry = tower::service_fn(move |request: Request<Body>| {
+            let (ours, router) = (ours.clone(), router.clone());
+            async move {
+                if is_grpc(&request) {
+                    ours.oneshot(request).await
+                } else {
+                    router
+                        .oneshot(request.map(axum::body::Body::new))
+                        .await
+                        .map(|response| response.map(Body::new))
+                }
+            }
+        });
+        let entry = cors(&settings).layer(entry);
+
+        let goaway = CancellationToken::new();
+        let serving = tokio::spawn(listen(public, entry, goaway.clone()));
+        tracing::info!(address = %settings.listen, "serving");
+        stop.cancelled().await;
+        drain(&settings, &health, &reporter, &services, (&goaway, &streams), serving).await;
+        over.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(background, watching, inside) }).await;
+        Ok(())
+    }
+}
+
+/// Starts the app as soon as what it needs is there; none if stopped before.
+async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken) -> Option<(Arc<App>, crate::app::Background)> {
+    loop {
+        match App::start(settings.clone(), clock.clone()).await {
+            Ok(started) => return Some(started),
+            Err(cause) => tracing::warn!(%cause, "cannot start yet"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(RETRY) => {}
+        }
+    }
+}
+
+fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
+    let events = Events {
+        app: Arc::clone(app),
+        stop: streams.clone(),
+    };
+    Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT))
+        .add_service(
+            pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(pb::event_service_server::EventServiceServer::new(events).max_decoding_message_size(REQUEST_LIMIT))
+        .add_service(
+            pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .prepare()
+}
+
+/// Health, and reflection outside production: nobody needs a token for them.
+fn system_routes<H>(environment: Environment, health: H) -> anyhow::Result<Routes>
+where
+    H: tower::Service<Request<Body>, Error = std::convert::Infallible>
+        + tonic::server::NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    H::Response: axum::response::IntoResponse,
+    H::Future: Send + 'static,
+{
+    let routes = Routes::new(health);
+    if environment == Environment::Production {
+        return Ok(routes.prepare());
+    }
+    let reflect = || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(descriptor::SET);
+    Ok(routes
+        .add_service(reflect().build_v1()?)
+        .add_service(reflect().build_v1alpha()?)
+        .prepare())
+}
+
+/// Calls of our services, and whatever else says it is gRPC.
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let path = request.uri().path();
+    let content = request.headers().get(http::header::CONTENT_TYPE);
+    let grpc = content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc"));
+    grpc && !path.starts_with("/grpc.")
+}
+
+/// Browsers of other origins, if they are allowed; and what they may read of an answer.
+fn cors(settings: &ServeSettings) -> CorsLayer {
+    let names = |names: &[&'static str]| names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>();
+    let origins = settings
+        .cors_allowed_origins
+        .iter()
+        .filter_map(|origin| HeaderValue::try_from(origin).ok());
+    let allowed = if settings.cors_allowed_origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins)
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers(names(&[
+            "authorization",
+            "content-type",
+            "accept-language",
+            "x-grpc-web",
+            "x-user-agent",
+            "grpc-timeout",
+            "traceparent",
+            "x-request-id",
+        ]))
+        .expose_headers(names(&[
+            "grpc-status",
+            "grpc-message",
+            "grpc-status-details-bin",
+            "x-request-id",
+            "x-gad-version",
+        ]))
+        .max_age(Duration::from_secs(600))
+}
+
+async fn listen<S, B>(listener: TcpListener, entry: S, goaway: CancellationToken) -> Result<(), tonic::transport::Error>
+where
+    S: tower::Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    tonic::transport::Server::builder()
+        .accept_http1(true)
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_adaptive_window(Some(true))
+        .http2_max_header_list_size(Some(32 * 1024))
+        .max_concurrent_streams(Some(4096))
+        .serve_with_incoming_shutdown(entry, TcpListenerStream::new(listener), goaway.cancelled_owned())
+        .await
+}
+
+async fn drain(
+    settings: &ServeSettings,
+    health: &Health,
+    reporter: &HealthReporter,
+    services: &[String],
+    (goaway, streams): (&CancellationToken, &CancellationToken),
+    serving: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
+) {
+    tracing::info!("draining");
+    health.drain();
+    health.tell(reporter, services).await;
+    tokio::time::sleep(Duration::from_secs_f64(settings.lame_duck_seconds)).await;
+    goaway.cancel();
+    streams.cancel();
+    let abort = serving.abort_handle();
+    // hyper waits for idle streams without end: the deadline does not.
+    match tokio::time::timeout(Duration::from_secs_f64(settings.drain_seconds), serving).await {
+        Ok(Ok(Ok(()))) => tracing::info!("drained"),
+        Ok(ended) => tracing::warn!(?ended, "ended badly"),
+        Err(_) => {
+            tracing::warn!("calls were cut at the drain deadline");
+            abort.abort();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The public door's configuration, as Envoy itself sees it.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// Envoy as installed for the project, else where GAD_TOOLS says, else wherever PATH finds it.
+pub fn envoy_program() -> PathBuf {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin");
+    let named = env::var_os("GAD_TOOLS").map(PathBuf::from);
+    let found = [Some(installed), named]
+        .into_iter()
+        .flatten()
+        .map(|folder| folder.join("envoy"));
+    found
+        .into_iter()
+        .find(|program| program.exists())
+        .unwrap_or_else(|| "envoy".into())
+}
+
+fn gad(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_gad"))
+        .args(arguments)
+        .output()
+        .expect("gad starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "gad {arguments:?}: {errors}");
+    output
+}
+
+/// Writes the descriptor set and the configuration into a folder; the path of the latter.
+fn configure(folder: &Path, arguments: &[&str]) -> PathBuf {
+    let descriptor = folder.join("gad.bin");
+    let descriptor = descriptor.to_str().expect("a plain path");
+    gad(&["descriptor", descriptor]);
+    let yaml = gad(&[&["envoy", "--descriptor", descriptor], arguments].concat()).stdout;
+    let configuration = folder.join("envoy.yaml");
+    fs::write(&configuration, yaml).expect("the configuration is written");
+    configuration
+}
+
+fn validate(configuration: &Path) -> Output {
+    Command::new(envoy_program())
+        .args(["--mode", "validate", "--log-level", "error", "-c"])
+        .arg(configuration)
+        .output()
+        .expect("Envoy starts: scripts/install.sh run")
+}
+
+#[test]
+fn envoy_accepts_the_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in [
+        &[][..],
+        &[
+            "--upstreams",
+            "10.0.0.1:50051,10.0.0.2:50051",
+            "--bridges",
+            "[::1]:8090",
+            "--public-listen",
+            "[::]:80",
+        ],
+    ] {
+        let output = validate(&configure(folder.path(), arguments));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn envoy_refuses_a_service_that_the_descriptors_do_not_have() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let configuration = configure(folder.path(), &[]);
+    let yaml = fs::read_to_string(&configuration).expect("the configuration is there");
+    fs::write(
+        &configuration,
+        yaml.replace("gad.v1.TaskService\"", "gad.v1.NoSuchService\""),
+    )
+    .expect("it is changed");
+    assert!(!validate(&configuration).status.success());
+}

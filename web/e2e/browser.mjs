@@ -1,0 +1,46 @@
+// A browser of one's own, and what every page of the dashboard must keep to.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+/** Longest wait for a fact. */
+export const PATIENCE = 20_000;
+
+export async function openBrowser({ baseUrl, out }) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    headless: true,
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+  });
+  const origin = new URL(baseUrl).origin;
+  const faults = [];
+  let pictures = 0;
+
+  /** A person: a context of their own, watched for outside requests and errors. */
+  async function person(name, options = {}) {
+    const context = await browser.newContext({ locale: 'es', viewport: { width: 1600, height: 900 }, reducedMotion: 'reduce', ...options });
+    context.setDefaultTimeout(PATIENCE);
+    const page = await context.newPage();
+    page.on('request', (request) => {
+      const url = new URL(request.url());
+      if (!['data:', 'blob:'].includes(url.protocol) && url.origin !== origin) {
+        faults.push(`${name}: request outside the origin: ${request.url()}`);
+      }
+    });
+    page.on('pageerror', (error) => faults.push(`${name}: uncaught ${error}`));
+    page.on('console', (message) => {
+      const cutOnPurpose = message.text().includes('ERR_INTERNET_DISCONNECTED');
+      if (message.type() === 'error' && !cutOnPurpose) faults.push(`${name}: console error: ${message.text()}`);
+    });
+    return page;
+  }
+
+  async function picture(page, name) {
+    if (!out) return;
+    mkdirSync(out, { recursive: true });
+    pictures += 1;
+    await page.screenshot({ path: join(out, `${String(pictures).padStart(2, '0')}-${name}.png`) });
+  }
+
+  return { person, picture, faults, close: () => browser.close() };
+}

@@ -1,0 +1,60 @@
+import { Cell, useCell } from '../cell';
+import { Availability } from '../gen/gad/v1/agent_pb';
+import { useWords } from '../i18n';
+import { availabilityTone } from '../task/AvailabilityDot';
+import { STATES, StateIcon } from '../task/looks';
+import { useNarrow } from '../ui/useMedia';
+import type { Layers } from './rows';
+
+export const mapLayers = new Cell<Layers>({ agents: true, openTasks: true, closedTasks: false, zones: true });
+
+const NAMES = ['agents', 'openTasks', 'closedTasks', 'zones'] as const;
+const ON_DUTY = [
+  Availability.AVAILABLE,
+  Availability.ON_TASK,
+  Availability.UNAVAILABLE,
+  Availability.OFF_DUTY,
+] as const;
+
+export function LayerPanel() {
+  const { t } = useWords();
+  const layers = useCell(mapLayers);
+  const narrow = useNarrow();
+  return (
+    <details className="map-panel" open={!narrow}>
+      <summary>{t.map.layers}</summary>
+      <fieldset>
+        <legend className="only-heard">{t.map.layers}</legend>
+        {NAMES.map((name) => (
+          <label className="check" key={name}>
+            <input
+              type="checkbox"
+              checked={layers[name]}
+              onChange={(event) => mapLayers.set({ ...layers, [name]: event.target.checked })}
+            />
+            <span>{t.map[name]}</span>
+          </label>
+        ))}
+      </fieldset>
+      <h2>{t.map.legend}</h2>
+      <ul className="legend">
+        {ON_DUTY.map((availability) => (
+          <li key={availability}>
+            <span className={`dot tone-${availabilityTone[availability]}`} />
+            {t.availabilities[availability]}
+          </li>
+        ))}
+        <li>
+          <span className="dot dot-stale" />
+          {t.map.stale}
+        </li>
+        {STATES.map((state) => (
+          <li key={state}>
+            <StateIcon state={state} />
+            {t.states[state]}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}

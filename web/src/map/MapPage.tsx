@@ -1,0 +1,123 @@
+import L from 'leaflet';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { useCell } from '../cell';
+import { useWords } from '../i18n';
+import { useAgents, usePositions, useRecentlyClosed, useTasks } from '../live/LiveProvider';
+import { TaskPanel } from '../task/TaskPanel';
+import { pathId } from '../task/useTask';
+import { Button } from '../ui/Button';
+import { Icon } from '../ui/Icon';
+import { useNarrow } from '../ui/useMedia';
+import { useNow } from '../ui/useNow';
+import { drawZones, fit, hasView, zoneBounds } from './basemap';
+import { LayerPanel, mapLayers } from './LayerPanel';
+import { MapPopup } from './MapPopup';
+import { type Pin, Pins } from './pins';
+import { PinDetail } from './PinDetail';
+import { agentPins, taskPins } from './rows';
+import { useMap } from './useMap';
+import { useZones } from './useZones';
+import './map.css';
+
+export default function MapPage({ openId }: { openId?: string | undefined }) {
+  const { t } = useWords();
+  const { element, map } = useMap();
+  const zones = useZones();
+    const layers = useCell(mapLayers);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const open = pathId(openId);
+  const pins = useShownPins(open);
+  const covered = useNarrow();
+
+  usePinsOn(map, pins, setChosen);
+  useZonesOn(map, layers.zones ? zones : NO_ZONES);
+  const fitAll = useFirstFit(map, pins, zones, open !== null);
+  useJumpTo(map, open === null ? undefined : pins.find(({ key }) => key === `task-${open}`));
+
+  const pin = pins.find(({ key }) => key === chosen);
+  return (
+    <div className="with-drawer">
+      <div className="map-page" inert={covered && open !== null}>
+        <h1 className="only-heard">{t.map.title}</h1>
+        <div className="map" ref={element} role="region" aria-label={t.map.label} />
+        <LayerPanel />
+        <Button className="map-fit" onClick={fitAll}>
+          <Icon name="fit" /> {t.map.fit}
+        </Button>
+        {map && pin && (
+          <MapPopup key={pin.key} map={map} at={pin.at} onClose={() => setChosen(null)}>
+            <PinDetail pinKey={pin.key} />
+          </MapPopup>
+        )}
+      </div>
+      {open !== null && <TaskPanel id={open} base="/map" />}
+    </div>
+  );
+}
+
+const NO_ZONES: ReturnType<typeof useZones> = [];
+
+function useShownPins(open: bigint | null): readonly Pin[] {
+  const words = useWords();
+  const tasks = useTasks();
+  const agents = useAgents();
+  const positions = usePositions();
+  const layers = useCell(mapLayers);
+  const now = useNow();
+  useRecentlyClosed();
+  const ofTasks = useMemo(() => taskPins(tasks.values(), layers, open, words), [tasks, layers, open, words]);
+  const ofAgents = useMemo(
+    () => (layers.agents ? agentPins(agents, positions, words, now) : []),
+    [agents, positions, layers.agents, words, now],
+  );
+  return useMemo(() => [...ofTasks, ...ofAgents], [ofTasks, ofAgents]);
+}
+
+function usePinsOn(map: L.Map | null, pins: readonly Pin[], onChoose: (key: string) => void): void {
+  const [shown, setShown] = useState<Pins | null>(null);
+  useEffect(() => {
+    if (map) setShown(new Pins(map, onChoose));
+  }, [map, onChoose]);
+  useEffect(() => shown?.show(pins), [shown, pins]);
+}
+
+function useZonesOn(map: L.Map | null, zones: ReturnType<typeof useZones>): void {
+  useEffect(() => {
+    if (!map) return;
+    const layer = drawZones(map, zones);
+    return () => void layer.remove();
+  }, [map, zones]);
+}
+
+/** Shows everything as soon as there is something to show, unless the eye already is at a place; afterwards only when asked. */
+function useFirstFit(
+  map: L.Map | null,
+  pins: readonly Pin[],
+  zones: ReturnType<typeof useZones>,
+  placed: boolean,
+): () => void {
+  const fitAll = () => map && fit(map, zoneBounds(zones).extend(L.latLngBounds(pins.map(({ at }) => at))));
+  const stay = useRef(placed || hasView());
+  const seen = useRef({ pins: false, zones: false });
+  useEffect(() => {
+    if (!map || stay.current) return;
+    const now = { pins: pins.length > 0 || seen.current.pins, zones: zones.length > 0 || seen.current.zones };
+    if (now.pins !== seen.current.pins || now.zones !== seen.current.zones) fitAll();
+    seen.current = now;
+  });
+  return fitAll;
+}
+
+/** Brings the open task into view: closely for one who came to see it, gently for one who is here already. */
+function useJumpTo(map: L.Map | null, pin: Pin | undefined): void {
+  const here = useRef(false);
+  const key = pin?.key;
+  const at = useRef(pin?.at);
+  at.current = pin?.at;
+  useEffect(() => {
+    if (!map) return;
+    if (key && at.current && !here.current) map.setView(at.current, Math.max(map.getZoom(), 15), { animate: false });
+    else if (key && at.current) map.panInside(at.current, { padding: [60, 60] });
+    here.current = true;
+  }, [map, key]);
+}
