@@ -251,7 +251,7 @@ async fn brute_force(database: &Client, request: &pb::ListNearbyRequest) -> (Vec
         from agents a join agent_locations l on l.agent_id = a.id
         where a.delete_time is null and (cardinality($3::text[]) = 0 or a.unit = any($3))
           and (cardinality($4::text[]) = 0 or a.specialty = any($4))
-          and ($5 = 0 or st_distance(l.location, st_makepoint($1, $2)::geography, true) <= $5)
+          and ($5::float8 = 0 or st_distance(l.location, st_makepoint($1, $2)::geography, true) <= $5)
         order by meters, a.id";
     let params: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [
         &longitude,
