@@ -3,6 +3,7 @@
 use gad::pb::{self, Availability, EventType, watch_response::Item};
 use tonic::Code;
 
+use crate::position::next_event;
 use crate::world::{Person, World, fields, reason};
 
 fn named(code: &str, user_id: i64) -> pb::CreateAgentRequest {
@@ -526,13 +527,7 @@ async fn every_change_of_an_agent_is_told_in_order() {
         (EventType::AgentUndeleted, undeleted),
     ];
     for (kind, agent) in expected {
-        let event = loop {
-            match feed.message().await.unwrap().unwrap().item.unwrap() {
-                Item::Event(event) => break event,
-                Item::Checkpoint(_) => {}
-                other => panic!("{other:?}"),
-            }
-        };
+        let event = next_event(&mut feed).await;
         assert_eq!((event.r#type(), event.actor_user_id), (kind, administrator.id));
         assert_eq!(event.resource, Some(pb::event::Resource::Agent(agent)));
     }

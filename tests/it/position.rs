@@ -104,6 +104,17 @@ async fn moves(database: &Client) -> i64 {
     row.get(0)
 }
 
+/// The next event of a feed, past its checkpoints.
+pub async fn next_event(feed: &mut tonic::Streaming<pb::WatchResponse>) -> pb::Event {
+    loop {
+        match feed.message().await.unwrap().unwrap().item.unwrap() {
+            Item::Event(event) => return event,
+            Item::Checkpoint(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_latest_fix_is_where_the_agent_is() {
     let (world, _) = still_world().await;
@@ -423,19 +434,45 @@ async fn an_agent_moves_once_per_message_and_only_forwards() {
         (supervisor.id, fix(second, 3, 4.0)),
         (supervisor.id, fix(id, 4, 4.4)),
     ];
-    let mut told = Vec::new();
-    while told.len() < expected.len() {
-        match feed.message().await.unwrap().unwrap().item.unwrap() {
-            Item::Event(event) => match event.resource.unwrap() {
-                pb::event::Resource::Position(position) => told.push((event.actor_user_id, position)),
-                other => panic!("{other:?}"),
-            },
-            Item::Checkpoint(_) => {}
-            other => panic!("{other:?}"),
-        }
+    for (actor, position) in expected {
+        let event = next_event(&mut feed).await;
+        assert_eq!((event.r#type(), event.actor_user_id), (pb::EventType::AgentMoved, actor));
+        assert_eq!(event.resource, Some(pb::event::Resource::Position(position)));
     }
-    assert_eq!(told, expected);
     assert_eq!(moves(&database).await, 3);
+}
+
+#[tokio::test]
+async fn a_watcher_of_a_task_hears_where_its_agents_are() {
+    let (world, _) = still_world().await;
+    let (supervisor, agent, other) = (world.supervisor().await, world.agent().await, world.other_agent().await);
+    let (on_it, elsewhere) = (agent.agent_id.unwrap(), other.agent_id.unwrap());
+    let task = supervisor.task("Patrullar").await;
+    let assign = pb::AssignTaskRequest {
+        id: task.id,
+        agent_id: on_it,
+        ..Default::default()
+    };
+    supervisor.tasks().assign_task(assign).await.unwrap();
+    let request = pb::WatchRequest {
+        filter: Some(pb::WatchFilter {
+            nouns: vec![pb::Noun::Position as i32],
+            task_ids: vec![task.id],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let mut feed = supervisor.events().watch(request).await.unwrap().into_inner();
+    assert!(matches!(
+        feed.message().await.unwrap().unwrap().item,
+        Some(Item::Checkpoint(_))
+    ));
+    report(&supervisor, vec![fix(elsewhere, 0, 4.0), fix(on_it, 0, 4.1)]).await;
+    report(&supervisor, vec![fix(elsewhere, 1, 4.0), fix(on_it, 1, 4.2)]).await;
+    for position in [fix(on_it, 0, 4.1), fix(on_it, 1, 4.2)] {
+        let event = next_event(&mut feed).await;
+        assert_eq!(event.resource, Some(pb::event::Resource::Position(position)));
+    }
 }
 
 #[tokio::test]
