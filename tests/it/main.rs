@@ -5,8 +5,11 @@
 // Tests may stop at once when what they stand on is not there.
 #![allow(clippy::unwrap_used, clippy::allow_attributes)]
 
+mod agent;
 mod envoy;
 mod live;
+mod nearby;
+mod position;
 mod stack;
 mod task;
 mod world;
