@@ -22,3 +22,4 @@ pub mod serve;
 pub mod seed;
 pub mod import;
 pub mod doctor;
+pub mod ws_bridge;
