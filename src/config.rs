@@ -10,7 +10,7 @@ pub const DEMO_SECRET: &str = "gad-demo-secret-key-never-for-production";
 /// Who can sign in to the demo city: an administrator, a supervisor, a field agent.
 pub const DEMO_ACCOUNTS: [&str; 3] = ["admin@gad.example", "supervisor@gad.example", "agente@gad.example"];
 /// Password of the demo accounts; production has none of them.
-pub const DEMO_PASSWORD: &str = "demo-gad-2026";
+pub const DEMO_PASSWORD: &str = "gad-demo-2026";
 
 /// Operations backend of a municipal or provincial field service.
 #[derive(Debug, Parser)]

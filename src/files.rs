@@ -34,8 +34,11 @@ pub fn routes(settings: &ServeSettings) -> Router {
     }
     if let Some(folder) = &settings.web_dir {
         let index = ServeFile::new(folder.join("index.html"));
-        let files = ServeDir::new(folder).precompressed_gzip().precompressed_br().fallback(index);
-        routes = routes.fallback_service(files);
+        let files = |part: &str| ServeDir::new(folder.join(part)).precompressed_gzip().precompressed_br();
+        // A page of the dashboard may have any other name; a file named by its content that is gone is gone.
+        routes = routes
+            .nest_service("/assets", files("assets"))
+            .fallback_service(files("").fallback(index));
     }
     routes.layer(from_fn_with_state(policy(settings), guard))
 }

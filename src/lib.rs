@@ -23,3 +23,4 @@ pub mod seed;
 pub mod import;
 pub mod doctor;
 pub mod ws_bridge;
+pub mod stack;

@@ -6,7 +6,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use uuid::Uuid;
 
 use crate::{
-    config::{Environment, SeedSettings},
+    config::{DEMO_ACCOUNTS, DEMO_PASSWORD, Environment, SeedSettings},
     domain::{
         AgentId, TaskId, UserId,
         access::Level,
@@ -21,8 +21,6 @@ use crate::{
     },
 };
 
-/// Password of all demo accounts.
-pub const PASSWORD: &str = "gad-demo-2026";
 /// Centre of the city.
 const CENTRE: (f64, f64) = (4.65, -74.07);
 /// Half the city's width in degrees.
@@ -143,10 +141,11 @@ impl City {
         Ok(())
     }
 
-    /// The three demo accounts and as many agents as asked; the first agent is `agente@gad.example`.
+    /// The three demo accounts and as many agents as asked; the first agent is the third account.
     async fn people(&mut self, tx: &Tx<'_>, count: u32) -> anyhow::Result<(UserId, Vec<AgentId>)> {
-        let hash = identity::hash_password(PASSWORD)?;
-        self.user(tx, "admin@gad.example", &hash, "Administración", Level::Administrator)
+        let [administrator, overseer, first] = DEMO_ACCOUNTS;
+        let hash = identity::hash_password(DEMO_PASSWORD)?;
+        self.user(tx, administrator, &hash, "Administración", Level::Administrator)
             .await?;
         let supervisor = self
             .user(tx, "supervisor@gad.example", &hash, "Sala de control", Level::Supervisor)
@@ -154,7 +153,7 @@ impl City {
         let mut agents = Vec::new();
         for number in 0..count {
             let email = if number == 0 {
-                "agente@gad.example".to_owned()
+                first.to_owned()
             } else {
                 format!("agente{number}@gad.example")
             };

@@ -8,7 +8,7 @@ use gad::{
     config::{Cli, Command, ServeSettings},
     descriptor, doctor, import, seed,
     serve::Server,
-    store, telemetry,
+    stack, store, telemetry,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +89,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,
-        Command::Envoy(_) | Command::Up(_) | Command::WithStores(_) => anyhow::bail!("not here yet"),
+        Command::Envoy(settings) => {
+            let services = descriptor::services(&descriptor::pool());
+            print!("{}", stack::envoy_yaml(&settings, &services));
+        }
+        Command::Up(settings) => stack::up(*settings).await?,
+        Command::WithStores(settings) => return stack::with_stores(settings).await,
     }
     Ok(ExitCode::SUCCESS)
 }

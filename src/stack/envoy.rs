@@ -30,9 +30,7 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String]) -> String {
     ];
     values
         .iter()
-        .fold(TEMPLATE.to_owned(), |yaml, (name, value)| {
-            yaml.replace(name, value)
-        })
+        .fold(TEMPLATE.to_owned(), |yaml, (name, value)| yaml.replace(name, value))
 }
 
 /// A list of `lb_endpoints`; JSON is YAML.
@@ -54,10 +52,7 @@ mod tests {
             &EnvoySettings {
                 public_listen: SocketAddr::from(([0, 0, 0, 0], 80)),
                 admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
-                upstreams: vec![
-                    SocketAddr::from(([10, 0, 0, 1], 1)),
-                    SocketAddr::from(([10, 0, 0, 2], 2)),
-                ],
+                upstreams: vec![SocketAddr::from(([10, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 2], 2))],
                 bridges: vec![SocketAddr::from(([10, 0, 0, 3], 3))],
                 descriptor: "a \"quoted\" name.bin".into(),
                 access_log: "/dev/null".into(),

@@ -94,8 +94,7 @@ impl Home {
         };
         if far.join("PG_VERSION").exists() || !reaches(account, &self.path) {
             if let Some(parent) = far.parent() {
-                fs::create_dir_all(parent)
-                    .with_context(|| format!("cannot make {}", parent.display()))?;
+                fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
             }
             return Ok(far);
         }
@@ -104,11 +103,7 @@ impl Home {
 
     /// Where the data goes if the home cannot hold it: nobody but root can have put something there.
     fn far_folder(&self) -> PathBuf {
-        let name = self
-            .path
-            .to_string_lossy()
-            .replace('_', "__")
-            .replace('/', "_");
+        let name = self.path.to_string_lossy().replace('_', "__").replace('/', "_");
         Path::new("/var/lib/gad").join(name)
     }
 
@@ -170,12 +165,7 @@ fn lock(home: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .open(&path)
-        .with_context(|| {
-            format!(
-                "cannot write {}: choose another folder with GAD_HOME",
-                path.display()
-            )
-        })?;
+        .with_context(|| format!("cannot write {}: choose another folder with GAD_HOME", path.display()))?;
     match file.try_lock() {
         Ok(()) => {
             file.set_len(0)?;
@@ -218,9 +208,7 @@ fn remove_abandoned() {
             .is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY));
         let old = fs::metadata(&path)
             .and_then(|data| data.modified())
-            .is_ok_and(|time| {
-                SystemTime::elapsed(&time).is_ok_and(|age| age > Duration::from_secs(60))
-            });
+            .is_ok_and(|time| SystemTime::elapsed(&time).is_ok_and(|age| age > Duration::from_secs(60)));
         let free = || File::open(path.join("lock")).is_ok_and(|file| file.try_lock().is_ok());
         if ours && old && free() {
             let _ = fs::remove_dir_all(&path);
@@ -235,13 +223,8 @@ mod tests {
     #[test]
     fn a_home_has_one_program_at_a_time() {
         let home = Home::temporary().expect("a first home");
-        let second = Home::open(&home.path)
-            .expect_err("the home is taken")
-            .to_string();
-        assert!(
-            second.contains(&format!("process {}", std::process::id())),
-            "{second}"
-        );
+        let second = Home::open(&home.path).expect_err("the home is taken").to_string();
+        assert!(second.contains(&format!("process {}", std::process::id())), "{second}");
         let path = home.path.clone();
         drop(home);
         assert!(!path.exists());
@@ -252,15 +235,8 @@ mod tests {
         let outer = Home::temporary().expect("a home");
         let deep = Home::open(&outer.path.join("x".repeat(80))).expect("a deep home");
         let sockets = deep.socket_folder(None).expect("a folder");
-        assert!(
-            sockets.as_os_str().len() <= LONGEST_SOCKET_FOLDER,
-            "{}",
-            sockets.display()
-        );
-        let mode = fs::metadata(&sockets)
-            .expect("it is there")
-            .permissions()
-            .mode();
+        assert!(sockets.as_os_str().len() <= LONGEST_SOCKET_FOLDER, "{}", sockets.display());
+        let mode = fs::metadata(&sockets).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         drop(deep);
         assert!(!sockets.exists());

@@ -99,8 +99,7 @@ impl Cluster {
             .args(quick)
             .run()
             .await?;
-        fs::rename(&half, &self.data)
-            .with_context(|| format!("cannot make {}", self.data.display()))
+        fs::rename(&half, &self.data).with_context(|| format!("cannot make {}", self.data.display()))
     }
 
     /// The server.
@@ -131,11 +130,7 @@ impl Cluster {
 
     /// URL of one of its databases.
     pub fn url(&self, database: &str) -> String {
-        let host = self
-            .sockets
-            .to_string_lossy()
-            .replace('%', "%25")
-            .replace('/', "%2F");
+        let host = self.sockets.to_string_lossy().replace('%', "%25").replace('/', "%2F");
         format!("postgresql://gad@{host}/{database}")
     }
 }
@@ -170,14 +165,8 @@ pub async fn clear(data: &Path) -> Result<()> {
     let workers = fs::read_dir("/proc")?
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    if workers
-        .filter_map(Pid::from_raw)
-        .any(|worker| works_in(worker, data))
-    {
-        bail!(
-            "a worker of a killed PostgreSQL is still busy with {}",
-            data.display()
-        );
+    if workers.filter_map(Pid::from_raw).any(|worker| works_in(worker, data)) {
+        bail!("a worker of a killed PostgreSQL is still busy with {}", data.display());
     }
     fs::remove_file(&note).with_context(|| format!("cannot remove {}", note.display()))
 }
@@ -213,8 +202,6 @@ fn find_programs(root: &Path, data: &Path) -> Result<PathBuf> {
             "the data in {} needs PostgreSQL {version} with PostGIS: sudo apt-get install postgresql-{version}-postgis-3",
             data.display()
         ),
-        (None, None) => bail!(
-            "PostgreSQL with PostGIS is missing: scripts/install.sh run, or name its programs by GAD_PG_BIN"
-        ),
+        (None, None) => bail!("PostgreSQL with PostGIS is missing: scripts/install.sh run, or name its programs by GAD_PG_BIN"),
     }
 }

@@ -37,9 +37,7 @@ impl Probe {
                 },
             }
         };
-        timeout(PATIENCE, answer)
-            .await
-            .unwrap_or_else(|_| Err(anyhow!("no answer")))
+        timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(anyhow!("no answer")))
     }
 }
 
@@ -53,26 +51,19 @@ pub async fn postgres(url: &str, statement: &str) -> Result<()> {
 }
 
 async fn redis(url: &str) -> Result<()> {
-    let mut connection = redis::Client::open(url)?
-        .get_multiplexed_async_connection()
-        .await?;
+    let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
     Ok(redis::cmd("PING").exec_async(&mut connection).await?)
 }
 
 /// Status and body of a small HTTP answer.
 pub async fn http(method: &str, address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    );
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);
-    let status = answer
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     match status {
         Some(status) => Ok((status, body.to_owned())),

@@ -57,8 +57,7 @@ impl Account {
 
     /// Makes the account the owner of a file or folder.
     pub fn own(self, path: &Path) -> Result<()> {
-        chown(path, Some(self.uid), Some(self.gid))
-            .with_context(|| format!("cannot give away {}", path.display()))
+        chown(path, Some(self.uid), Some(self.gid)).with_context(|| format!("cannot give away {}", path.display()))
     }
 }
 
@@ -95,11 +94,8 @@ impl Program {
 
     /// Adds arguments.
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(
-            arguments
-                .into_iter()
-                .map(|argument| argument.as_ref().to_owned()),
-        );
+        self.arguments
+            .extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
     }
 
@@ -135,9 +131,7 @@ impl Program {
         }
         let log = open_log(&self.log)?;
         let output = match &self.output {
-            Some(path) => {
-                File::create(path).with_context(|| format!("cannot write {}", path.display()))?
-            }
+            Some(path) => File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
             None => log.try_clone()?,
         };
         let mut command = self.command();
@@ -155,14 +149,7 @@ impl Program {
 
     /// The command line.
     fn command(&self) -> Command {
-        let mut command = bound_to_us(
-            if self.stop_signal == Signal::INT {
-                "INT"
-            } else {
-                "TERM"
-            },
-            self.account,
-        );
+        let mut command = bound_to_us(if self.stop_signal == Signal::INT { "INT" } else { "TERM" }, self.account);
         command.arg(&self.file).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -182,10 +169,7 @@ impl Program {
         let text = read_end(&self.log, 4096).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let from = lines.len().saturating_sub(15);
-        let mut words: String = lines[from..]
-            .iter()
-            .map(|line| format!("  | {line}\n"))
-            .collect();
+        let mut words: String = lines[from..].iter().map(|line| format!("  | {line}\n")).collect();
         words.push_str(&format!("  (all of it: {})", self.log.display()));
         words
     }
@@ -207,9 +191,7 @@ impl Process {
     /// A command of the user's: it keeps the terminal, and is ended like the others.
     pub fn foreground(command: &[String], environment: &[(&'static str, String)]) -> Result<Self> {
         let mut line = Command::new("setpriv");
-        line.args(["--pdeathsig", "TERM", "--"])
-            .args(command)
-            .kill_on_drop(true);
+        line.args(["--pdeathsig", "TERM", "--"]).args(command).kill_on_drop(true);
         line.envs(environment.iter().map(|(name, value)| (name, value)));
         let child = line.spawn().context("cannot start setpriv (util-linux)")?;
         Ok(Self {
@@ -225,19 +207,12 @@ impl Process {
 
     /// Waits for its end; may be dropped and called again.
     pub async fn ended(&mut self) -> ExitStatus {
-        self.child
-            .wait()
-            .await
-            .unwrap_or_else(|_| ExitStatus::from_raw(0x100))
+        self.child.wait().await.unwrap_or_else(|_| ExitStatus::from_raw(0x100))
     }
 
     /// Asks it to end.
     pub fn ask(&self) {
-        if let Some(pid) = self
-            .child
-            .id()
-            .and_then(|id| Pid::from_raw(id.cast_signed()))
-        {
+        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
             let _ = kill_process(pid, self.stop_signal);
         }
     }
@@ -291,10 +266,7 @@ pub fn bound(log: &Path) {
         let mut older = log.as_os_str().to_owned();
         older.push(".1");
         let _ = fs::copy(log, older);
-        let _ = File::options()
-            .write(true)
-            .open(log)
-            .and_then(|file| file.set_len(0));
+        let _ = File::options().write(true).open(log).and_then(|file| file.set_len(0));
     }
 }
 

@@ -43,15 +43,10 @@ pub async fn start(home: &Home, wanted: Wanted<'_>, team: &mut Team) -> Result<U
     if !wanted.postgres && !wanted.redis {
         return Ok(urls);
     }
-    let account = if wanted.postgres {
-        home.store_account()?
-    } else {
-        None
-    };
+    let account = if wanted.postgres { home.store_account()? } else { None };
     let sockets = home.socket_folder(account)?;
     if wanted.postgres {
-        let cluster =
-            Cluster::open(home, &sockets, account, wanted.durability, wanted.programs).await?;
+        let cluster = Cluster::open(home, &sockets, account, wanted.durability, wanted.programs).await?;
         let (every_cluster_has, ours) = (cluster.url("postgres"), cluster.url(DATABASE));
         let member = Member::new(
             cluster.program(),
@@ -68,12 +63,8 @@ pub async fn start(home: &Home, wanted: Wanted<'_>, team: &mut Team) -> Result<U
         let socket = sockets.join("redis.sock");
         let url = format!("redis+unix://{}", socket.display());
         let program = redis(home, &sockets, &socket, account);
-        team.start(Member::new(
-            program,
-            Probe::Redis(url.clone()),
-            Duration::from_secs(5),
-        ))
-        .await?;
+        team.start(Member::new(program, Probe::Redis(url.clone()), Duration::from_secs(5)))
+            .await?;
         urls.redis = Some(url);
     }
     Ok(urls)
@@ -83,16 +74,7 @@ pub async fn start(home: &Home, wanted: Wanted<'_>, team: &mut Team) -> Result<U
 fn redis(home: &Home, folder: &Path, socket: &Path, account: Option<Account>) -> Program {
     Program::new("redis", "redis-server", &home.logs())
         .account(account)
-        .args([
-            "--port",
-            "0",
-            "--unixsocketperm",
-            "700",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ])
+        .args(["--port", "0", "--unixsocketperm", "700", "--save", "", "--appendonly", "no"])
         .args([
             "--maxmemory",
             "256mb",
@@ -101,10 +83,5 @@ fn redis(home: &Home, folder: &Path, socket: &Path, account: Option<Account>) ->
             "--daemonize",
             "no",
         ])
-        .args([
-            Path::new("--unixsocket"),
-            socket,
-            Path::new("--dir"),
-            folder,
-        ])
+        .args([Path::new("--unixsocket"), socket, Path::new("--dir"), folder])
 }

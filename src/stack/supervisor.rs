@@ -100,11 +100,7 @@ impl Member {
 
     /// Notes the end, and says so.
     fn mourn(&mut self, status: ExitStatus) {
-        self.deaths = if self.started.elapsed() > WELL {
-            1
-        } else {
-            self.deaths + 1
-        };
+        self.deaths = if self.started.elapsed() > WELL { 1 } else { self.deaths + 1 };
         self.process = None;
         self.started = Instant::now();
         say(format!(
@@ -159,10 +155,7 @@ impl Team {
 
     /// Waits until a program ends or is due again, and sees to it; may be dropped and called again.
     pub async fn step(&mut self) {
-        let turns = self
-            .members
-            .iter_mut()
-            .map(|member| Box::pin(member.turn()));
+        let turns = self.members.iter_mut().map(|member| Box::pin(member.turn()));
         let (turn, index, _) = select_all(turns).await;
         let member = &mut self.members[index];
         match turn {
@@ -170,10 +163,7 @@ impl Team {
             None => {
                 if let Err(error) = member.begin().await {
                     member.deaths += 1;
-                    say(format!(
-                        "  {} does not start: {error:#}",
-                        member.program.name
-                    ));
+                    say(format!("  {} does not start: {error:#}", member.program.name));
                 }
             }
         }
@@ -181,26 +171,19 @@ impl Team {
 
     /// Keeps the logs within bounds.
     pub fn bound_logs(&self) {
-        self.members
-            .iter()
-            .for_each(|member| member.program.bound_log());
+        self.members.iter().for_each(|member| member.program.bound_log());
     }
 
     /// Process numbers by name.
     pub fn numbers(&self) -> Map<String, Value> {
         let number = |member: &Member| member.process.as_ref().and_then(Process::id);
-        let entry =
-            |member: &Member| Some((member.program.name.to_owned(), number(member)?.into()));
+        let entry = |member: &Member| Some((member.program.name.to_owned(), number(member)?.into()));
         self.members.iter().filter_map(entry).collect()
     }
 
     /// Ends one program, and takes it out of the team.
     pub async fn end(&mut self, name: &str) {
-        if let Some(index) = self
-            .members
-            .iter()
-            .position(|member| member.program.name == name)
-        {
+        if let Some(index) = self.members.iter().position(|member| member.program.name == name) {
             self.members.remove(index).end().await;
         }
     }

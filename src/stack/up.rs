@@ -74,19 +74,9 @@ impl Addresses {
         for _ in 0..5 {
             held.push(TcpListener::bind(("127.0.0.1", 0))?);
         }
-        let chosen: Vec<SocketAddr> = held
-            .iter()
-            .map(TcpListener::local_addr)
-            .collect::<Result<_, _>>()?;
+        let chosen: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         match chosen[..] {
-            [
-                public,
-                serve,
-                serve_internal,
-                bridge,
-                bridge_internal,
-                envoy_admin,
-            ] => Ok(Self {
+            [public, serve, serve_internal, bridge, bridge_internal, envoy_admin] => Ok(Self {
                 public,
                 serve,
                 serve_internal,
@@ -112,9 +102,7 @@ async fn listen(public: SocketAddr) -> Result<TcpListener> {
             Err(_) => {
                 let (address, port) = (public.ip(), public.port());
                 let next = SocketAddr::new(address, port.saturating_add(1));
-                bail!(
-                    "port {port} is in use by another program: choose one, such as GAD_PUBLIC_LISTEN={next}"
-                );
+                bail!("port {port} is in use by another program: choose one, such as GAD_PUBLIC_LISTEN={next}");
             }
         }
     }
@@ -141,18 +129,8 @@ impl Stack {
             bridge_internal: self.addresses.bridge_internal,
             tools: &self.settings.tools,
             logs: self.home.logs(),
-            database_url: self
-                .settings
-                .database_url
-                .is_none()
-                .then_some(urls.database)
-                .flatten(),
-            redis_url: self
-                .settings
-                .redis_url
-                .is_none()
-                .then_some(urls.redis)
-                .flatten(),
+            database_url: self.settings.database_url.is_none().then_some(urls.database).flatten(),
+            redis_url: self.settings.redis_url.is_none().then_some(urls.redis).flatten(),
         };
         self.write_ready(&summary, team);
         say(summary.text());
@@ -175,8 +153,7 @@ impl Stack {
     /// Tells tools and tests what runs; whoever reads it sees all of it.
     fn write_ready(&self, summary: &Summary<'_>, team: &Team) {
         let (draft, file) = (self.home.join("ready.json.new"), self.ready_file());
-        let written = fs::write(&draft, summary.json(team.numbers()))
-            .and_then(|()| fs::rename(&draft, &file));
+        let written = fs::write(&draft, summary.json(team.numbers())).and_then(|()| fs::rename(&draft, &file));
         if let Err(error) = written {
             say(format!("  cannot write {}: {error}", file.display()));
         }
@@ -189,16 +166,8 @@ impl Stack {
     /// The stores that were not given, and the URLs of all.
     async fn start_stores(&self, team: &mut Team) -> Result<Urls> {
         let given = Urls {
-            database: self
-                .settings
-                .database_url
-                .as_ref()
-                .map(|url| url.expose_secret().to_owned()),
-            redis: self
-                .settings
-                .redis_url
-                .as_ref()
-                .map(|url| url.expose_secret().to_owned()),
+            database: self.settings.database_url.as_ref().map(|url| url.expose_secret().to_owned()),
+            redis: self.settings.redis_url.as_ref().map(|url| url.expose_secret().to_owned()),
         };
         let wanted = Wanted {
             postgres: given.database.is_none(),
@@ -218,21 +187,9 @@ impl Stack {
         let (descriptor, configuration) = (self.home.join("gad.bin"), self.home.join("envoy.yaml"));
         let database = urls.database.as_deref().unwrap_or_default();
         let own = |name| Program::new(name, &self.program, &self.home.logs());
-        own("migrate")
-            .args(["migrate"])
-            .env("DATABASE_URL", database)
-            .run()
-            .await?;
-        own("seed")
-            .args(["seed"])
-            .env("DATABASE_URL", database)
-            .run()
-            .await?;
-        own("descriptor")
-            .args(["descriptor"])
-            .args([&descriptor])
-            .run()
-            .await?;
+        own("migrate").args(["migrate"]).env("DATABASE_URL", database).run().await?;
+        own("seed").args(["seed"]).env("DATABASE_URL", database).run().await?;
+        own("descriptor").args(["descriptor"]).args([&descriptor]).run().await?;
         let Addresses {
             public,
             serve,
@@ -248,12 +205,7 @@ impl Stack {
                 "--admin",
                 &envoy_admin.to_string(),
             ])
-            .args([
-                "--upstreams",
-                &serve.to_string(),
-                "--bridges",
-                &bridge.to_string(),
-            ])
+            .args(["--upstreams", &serve.to_string(), "--bridges", &bridge.to_string()])
             .args([
                 Path::new("--descriptor"),
                 &descriptor,
@@ -275,20 +227,12 @@ impl Stack {
             grace,
         ))
         .await?;
-        team.start(Member::new(
-            self.bridge(),
-            Probe::Http(at.bridge_internal, "/health"),
-            grace,
-        ))
-        .await?;
+        team.start(Member::new(self.bridge(), Probe::Http(at.bridge_internal, "/health"), grace))
+            .await?;
         bound(&self.access_log());
         let quick = Duration::from_secs(5);
-        team.start(Member::new(
-            self.envoy(),
-            Probe::Http(at.envoy_admin, "/ready"),
-            quick,
-        ))
-        .await?;
+        team.start(Member::new(self.envoy(), Probe::Http(at.envoy_admin, "/ready"), quick))
+            .await?;
         front_door(at.public).await
     }
 
@@ -298,57 +242,31 @@ impl Stack {
             .env("DATABASE_URL", urls.database.as_deref().unwrap_or_default())
             .env("REDIS_URL", urls.redis.as_deref().unwrap_or_default())
             .env("GAD_LISTEN", self.addresses.serve.to_string())
-            .env(
-                "GAD_INTERNAL_LISTEN",
-                self.addresses.serve_internal.to_string(),
-            )
+            .env("GAD_INTERNAL_LISTEN", self.addresses.serve_internal.to_string())
             .env("GAD_LAME_DUCK_SECONDS", "0")
             .env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string());
         match self.settings.web_dir.canonicalize() {
             Ok(folder) => server.env("GAD_WEB_DIR", folder),
             Err(_) => {
-                say(format!(
-                    "  no dashboard: {} is not there",
-                    self.settings.web_dir.display()
-                ));
+                say(format!("  no dashboard: {} is not there", self.settings.web_dir.display()));
                 server
             }
         }
     }
 
     fn bridge(&self) -> Program {
-        Program::new(
-            "ws-bridge",
-            self.program.with_file_name("ws-bridge"),
-            &self.home.logs(),
-        )
-        .env("GAD_BRIDGE_LISTEN", self.addresses.bridge.to_string())
-        .env(
-            "GAD_BRIDGE_INTERNAL_LISTEN",
-            self.addresses.bridge_internal.to_string(),
-        )
-        .env(
-            "GAD_UPSTREAM_URL",
-            format!("http://{}", self.addresses.serve),
-        )
-        .env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string())
+        Program::new("ws-bridge", self.program.with_file_name("ws-bridge"), &self.home.logs())
+            .env("GAD_BRIDGE_LISTEN", self.addresses.bridge.to_string())
+            .env("GAD_BRIDGE_INTERNAL_LISTEN", self.addresses.bridge_internal.to_string())
+            .env("GAD_UPSTREAM_URL", format!("http://{}", self.addresses.serve))
+            .env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string())
     }
 
     fn envoy(&self) -> Program {
         let installed = self.settings.tools.join("envoy").canonicalize();
-        Program::new(
-            "envoy",
-            installed.unwrap_or_else(|_| "envoy".into()),
-            &self.home.logs(),
-        )
-        .args([Path::new("-c"), &self.home.join("envoy.yaml")])
-        .args([
-            "--disable-hot-restart",
-            "--log-level",
-            "warn",
-            "--drain-time-s",
-            "2",
-        ])
+        Program::new("envoy", installed.unwrap_or_else(|_| "envoy".into()), &self.home.logs())
+            .args([Path::new("-c"), &self.home.join("envoy.yaml")])
+            .args(["--disable-hot-restart", "--log-level", "warn", "--drain-time-s", "2"])
     }
 
     /// Ends everything: no new callers, streams told to resume elsewhere, calls ended, then what they stood on.
@@ -369,9 +287,7 @@ impl Stack {
 /// Asks through the public door until the server behind it answers.
 async fn front_door(public: SocketAddr) -> Result<()> {
     let local = match public {
-        SocketAddr::V4(address) if address.ip().is_unspecified() => {
-            ([127, 0, 0, 1], address.port()).into()
-        }
+        SocketAddr::V4(address) if address.ip().is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
         address => address,
     };
     let probe = Probe::Http(local, "/.well-known/jwks.json");
@@ -382,26 +298,14 @@ async fn front_door(public: SocketAddr) -> Result<()> {
     });
     match asked.await {
         Ok(()) => Ok(()),
-        Err(_) => probe
-            .ask()
-            .await
-            .context("the public door does not lead to the server"),
+        Err(_) => probe.ask().await.context("the public door does not lead to the server"),
     }
 }
 
 /// Waits until no call is under way, or Envoy is gone.
 async fn idle(admin: SocketAddr) {
-    while let Ok((_, calls)) = http(
-        "GET",
-        admin,
-        "/stats?filter=http.public.downstream_rq_active",
-    )
-    .await
-    {
-        if calls
-            .lines()
-            .any(|line| line.ends_with("downstream_rq_active: 0"))
-        {
+    while let Ok((_, calls)) = http("GET", admin, "/stats?filter=http.public.downstream_rq_active").await {
+        if calls.lines().any(|line| line.ends_with("downstream_rq_active: 0")) {
             return;
         }
         sleep(Duration::from_millis(50)).await;

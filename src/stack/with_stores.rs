@@ -20,11 +20,7 @@ use crate::config::WithStoresSettings;
 
 /// Runs a command with DATABASE_URL and REDIS_URL of fresh stores; its exit code is the answer.
 pub async fn with_stores(settings: WithStoresSettings) -> Result<ExitCode> {
-    let WithStoresSettings {
-        home,
-        pg_bin,
-        command,
-    } = settings;
+    let WithStoresSettings { home, pg_bin, command } = settings;
     let mut wishes = Wishes::listen()?;
     let home = match home {
         Some(path) => Home::open(&path)?,
@@ -57,11 +53,7 @@ pub async fn with_stores(settings: WithStoresSettings) -> Result<ExitCode> {
 }
 
 /// Runs the command to its end, which a signal may bring about.
-async fn run(
-    command: &[String],
-    environment: &[(&'static str, String)],
-    wishes: &mut Wishes,
-) -> Result<ExitStatus> {
+async fn run(command: &[String], environment: &[(&'static str, String)], wishes: &mut Wishes) -> Result<ExitStatus> {
     let mut process = Process::foreground(command, environment)?;
     // Ctrl-C at a terminal reaches the command as well, without us.
     let told = stdin().is_terminal();

@@ -96,9 +96,9 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<Task> {
              insert into tasks (id, uid, code, title, description, kind, priority, state, planned_start_time, planned_end_time,
                                 location, location_description, delegate_user_id, creator_user_id, reopened_from,
                                 create_time, update_time)
-             select c.id, $1,
+             select c.id, $1::uuid,
                     case when $2 = '' and exists (select from tasks x where x.code = c.code)
-                         then c.code || '-' || left(md5($1::text), 6) else c.code end,
+                         then c.code || '-' || left(md5($1::uuid::text), 6) else c.code end,
                     $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, $14, $14
              from c returning id",
             &[

@@ -74,10 +74,6 @@ fn envoy_refuses_a_service_that_the_descriptors_do_not_have() {
     let folder = tempfile::tempdir().expect("a folder");
     let configuration = configure(folder.path(), &[]);
     let yaml = fs::read_to_string(&configuration).expect("the configuration is there");
-    fs::write(
-        &configuration,
-        yaml.replace("gad.v1.TaskService\"", "gad.v1.NoSuchService\""),
-    )
-    .expect("it is changed");
+    fs::write(&configuration, yaml.replace("gad.v1.TaskService\"", "gad.v1.NoSuchService\"")).expect("it is changed");
     assert!(!validate(&configuration).status.success());
 }

@@ -49,9 +49,7 @@ fn start(command: &mut Command, wanted: &str) -> (Child, String) {
 
 fn start_with_stores() -> (Child, String) {
     let (child, url) = start(&mut with_stores(TELL_AND_WAIT), "redis+unix://");
-    let folder = url
-        .trim_start_matches("redis+unix://")
-        .trim_end_matches("/run/redis.sock");
+    let folder = url.trim_start_matches("redis+unix://").trim_end_matches("/run/redis.sock");
     (child, folder.to_owned())
 }
 
@@ -126,16 +124,10 @@ fn up_replaces_dead_programs_survives_its_own_death_and_leaves_nothing_behind() 
     let named = home.to_str().expect("a plain path").to_owned();
     let mut first = up(&home);
     for name in ["postgres", "redis", "serve", "ws-bridge", "envoy"] {
-        let number = |ready: Value| {
-            ready["pids"][name]
-                .as_u64()
-                .and_then(|id| u32::try_from(id).ok())
-        };
+        let number = |ready: Value| ready["pids"][name].as_u64().and_then(|id| u32::try_from(id).ok());
         let before = number(ready(&home)).expect("it has a number");
         signal(before, Signal::KILL);
-        wait_until(name, || {
-            number(ready(&home)).is_some_and(|after| after != before)
-        });
+        wait_until(name, || number(ready(&home)).is_some_and(|after| after != before));
     }
     first.kill().expect("it is killed");
     first.wait().expect("it ends");

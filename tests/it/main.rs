@@ -1,0 +1,11 @@
+//! The one integration crate: through the wire, against real PostgreSQL, Redis, Envoy and Chromium.
+//!
+//! Started by `make test`, which provides the stores (`gad with-stores`).
+
+// Tests may stop at once when what they stand on is not there.
+#![allow(clippy::unwrap_used, clippy::allow_attributes)]
+
+mod envoy;
+mod stack;
+mod task;
+mod world;
