@@ -5,6 +5,9 @@
 // Tests may stop at once when what they stand on is not there.
 #![allow(clippy::unwrap_used, clippy::allow_attributes)]
 
+mod bridge;
+mod bridge_clients;
+mod bridge_limits;
 mod envoy;
 mod stack;
 mod task;
