@@ -6,6 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::allow_attributes)]
 
 mod agent;
+mod bridge;
+mod bridge_clients;
+mod bridge_limits;
 mod envoy;
 mod live;
 mod nearby;
