@@ -329,7 +329,9 @@ async fn a_watcher_who_does_not_keep_up_is_told_where_to_go_on_and_loses_nothing
     let supervisor = world.supervisor().await;
     // A connection of its own, with small windows: unread messages fill them.
     let narrow = Endpoint::from_shared(format!("http://{}", world.replica.address)).unwrap();
-    let narrow = narrow.initial_stream_window_size(65_535).initial_connection_window_size(65_535);
+    let narrow = narrow
+        .initial_stream_window_size(65_535)
+        .initial_connection_window_size(65_535);
     let mut watcher = Watcher::live(&supervisor.over(narrow.connect_lazy())).await;
     let long = "x".repeat(9_000);
     for number in 0..200 {
