@@ -9,6 +9,8 @@ mod agent;
 mod bridge;
 mod bridge_clients;
 mod bridge_limits;
+mod chaos;
+mod children;
 mod envoy;
 mod live;
 mod nearby;
