@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use gad::pb::{self, EndReason, EventType, Noun, TaskState, watch_response::Item};
-use tonic::{Code, Request, Streaming};
+use tonic::{Code, Request, Streaming, transport::Endpoint};
 
 use crate::world::{PATIENCE, Person, World, draft, reason};
 
@@ -327,10 +327,14 @@ async fn a_deadline_ends_a_watch_with_a_cursor_and_not_with_an_error() {
 async fn a_watcher_who_does_not_keep_up_is_told_where_to_go_on_and_loses_nothing() {
     let world = World::with(|settings| settings.watch_queue = 4).await;
     let supervisor = world.supervisor().await;
-    // A connection of its own: unread messages fill the window of the whole connection.
-    let mut watcher = Watcher::live(&supervisor.over(world.replica.channel())).await;
+    // A connection of its own, with small windows: unread messages fill them.
+    let narrow = Endpoint::from_shared(format!("http://{}", world.replica.address)).unwrap();
+    let narrow = narrow
+        .initial_stream_window_size(65_535)
+        .initial_connection_window_size(65_535);
+    let mut watcher = Watcher::live(&supervisor.over(narrow.connect_lazy())).await;
     let long = "x".repeat(9_000);
-    for number in 0..120 {
+    for number in 0..200 {
         let task = pb::Task {
             description: long.clone(),
             ..draft(&format!("Tarea {number}"))
@@ -346,7 +350,7 @@ async fn a_watcher_who_does_not_keep_up_is_told_where_to_go_on_and_loses_nothing
         match watcher.next().await {
             Item::Event(event) => heard.push(task_of(&event).title.clone()),
             Item::End(end) => break end,
-            _ => {}
+            _ => assert!(heard.len() < 200, "the watcher was never told that it is slow"),
         }
     };
     assert_eq!(end.reason(), EndReason::SlowConsumer);
@@ -355,7 +359,7 @@ async fn a_watcher_who_does_not_keep_up_is_told_where_to_go_on_and_loses_nothing
         ..Default::default()
     };
     let mut resumed = Watcher::start(&supervisor, request).await;
-    while heard.len() < 120 {
+    while heard.len() < 200 {
         match resumed.next().await {
             Item::Event(event) => heard.push(task_of(&event).title.clone()),
             Item::End(_) => {
@@ -368,7 +372,7 @@ async fn a_watcher_who_does_not_keep_up_is_told_where_to_go_on_and_loses_nothing
             _ => {}
         }
     }
-    let wanted: Vec<String> = (0..120).map(|number| format!("Tarea {number}")).collect();
+    let wanted: Vec<String> = (0..200).map(|number| format!("Tarea {number}")).collect();
     assert_eq!(heard, wanted);
 }
 

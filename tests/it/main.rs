@@ -5,8 +5,14 @@
 // Tests may stop at once when what they stand on is not there.
 #![allow(clippy::unwrap_used, clippy::allow_attributes)]
 
+mod agent;
+mod bridge;
+mod bridge_clients;
+mod bridge_limits;
 mod envoy;
 mod live;
+mod nearby;
+mod position;
 mod stack;
 mod task;
 mod world;
