@@ -334,9 +334,10 @@ impl Progress {
         }
     }
 
-    /// Work time without pauses, once it has ended.
+    /// Work time without pauses, once it has ended. Never negative, even where clocks differed.
     pub fn worked(&self) -> Option<SignedDuration> {
-        Some(self.ended()?.duration_since(self.started()?) - self.paused())
+        let worked = self.ended()?.duration_since(self.started()?) - self.paused();
+        Some(worked.max(SignedDuration::ZERO))
     }
 }
 
@@ -509,7 +510,7 @@ impl Task {
 
     /// Began more than a minute later than planned, or still has not begun at `now` though it should have.
     pub fn is_late(&self, now: Timestamp) -> bool {
-        let latest = self.plan.planned_start + GRACE;
+        let latest = self.plan.planned_start.checked_add(GRACE).unwrap_or(Timestamp::MAX);
         match self.progress.started() {
             Some(started) => started > latest,
             None => self.state() == State::Scheduled && now > latest,
