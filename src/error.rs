@@ -6,7 +6,7 @@ use std::{
 };
 
 use prost_protovalidate::ValidationError;
-use tonic::{Code, Status};
+use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::{
@@ -426,7 +426,13 @@ impl From<Error> for Status {
                     .collect::<Vec<_>>(),
             );
         }
-        Status::with_error_details(code, error.message(), details)
+        let mut status = Status::with_error_details(code, error.message(), details);
+        if let Some(wait) = error.retry_after() {
+            // What REST callers and proxies know; whole seconds, never early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            status.metadata_mut().insert("retry-after", MetadataValue::from(seconds));
+        }
+        status
     }
 }
 
