@@ -98,6 +98,16 @@ impl<'a> Change<'a> {
         Ok(task)
     }
 
+    /// The agent as it is now, likewise.
+    pub async fn agent(&self, id: AgentId, etag: &str) -> Result<Agent> {
+        let agent = store::agent::get(&self.tx, id)
+            .await?
+            .filter(|agent| agent.is_visible_to(&self.caller))
+            .ok_or(Error::NotFound(Missing::Agent))?;
+        super::wire::check_etag(etag, agent.revision)?;
+        Ok(agent)
+    }
+
     /// Tells what happened to a task.
     pub fn task_fact(&mut self, kind: FactKind, task: &Task, before: Before) {
         self.fact(kind, Subject::Task(Box::new(task.clone())), before);

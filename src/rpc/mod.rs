@@ -1,10 +1,14 @@
 //! One file per proto service: read, authorise, decide, write, answer.
 
 pub mod agent;
+pub mod agent_mask;
+pub mod agent_read;
 pub mod auth;
 pub mod change;
 pub mod event;
+pub mod nearby;
 pub mod page;
+pub mod position;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;

@@ -38,13 +38,17 @@ pub struct Entry {
 
 /// Adds facts in this order.
 pub async fn add(tx: &Tx<'_>, facts: &[Fact]) -> Result<()> {
-    for fact in facts {
-        tx.run(
-            "insert into outbox (event_time, fact) values ($1, $2)",
-            &[&fact.time, &Json(fact)],
-        )
-        .await?;
+    if facts.is_empty() {
+        return Ok(());
     }
+    let times: Vec<Timestamp> = facts.iter().map(|fact| fact.time).collect();
+    let facts: Vec<Json<&Fact>> = facts.iter().map(Json).collect();
+    tx.run(
+        "insert into outbox (event_time, fact) select n.event_time, n.fact from unnest($1::timestamptz[], $2::jsonb[])
+         with ordinality n (event_time, fact, place) order by n.place",
+        &[&times, &facts],
+    )
+    .await?;
     Ok(())
 }
 

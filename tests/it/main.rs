@@ -5,12 +5,20 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "tests stop at once when what they stand on is not there, and take it from where they run"
+    clippy::too_many_lines,
+    reason = "tests stop at once when what they stand on is not there, take it from where they run, and tell a story to its end"
 )]
 
+mod agent;
+mod bridge;
+mod bridge_clients;
+mod bridge_limits;
 mod contract;
 mod envoy;
 mod layers;
+mod live;
+mod nearby;
+mod position;
 mod stack;
 mod task;
 mod world;
