@@ -1,6 +1,6 @@
 //! A server from its listener to its graceful end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
@@ -97,20 +97,7 @@ impl Server {
             .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(files::routes(&settings));
-        let entry = tower::service_fn(move |request: Request<Body>| {
-            let (ours, router) = (ours.clone(), router.clone());
-            async move {
-                if is_grpc(&request) {
-                    ours.oneshot(request).await
-                } else {
-                    router
-                        .oneshot(request.map(axum::body::Body::new))
-                        .await
-                        .map(|response| response.map(Body::new))
-                }
-            }
-        });
-        let entry = cors(&settings).layer(entry);
+        let entry = cors(&settings).layer(entry(ours, router));
 
         let goaway = CancellationToken::new();
         let serving = tokio::spawn(listen(public, entry, goaway.clone()));
@@ -157,12 +144,7 @@ fn routes(app: &Arc<App>) -> Routes {
 /// Health, and reflection outside production: nobody needs a token for them.
 fn system_routes<H>(environment: Environment, health: H) -> anyhow::Result<Routes>
 where
-    H: tower::Service<Request<Body>, Error = std::convert::Infallible>
-        + tonic::server::NamedService
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    H: tower::Service<Request<Body>, Error = Infallible> + tonic::server::NamedService + Clone + Send + Sync + 'static,
     H::Response: axum::response::IntoResponse,
     H::Future: Send + 'static,
 {
@@ -175,6 +157,27 @@ where
         .add_service(reflect().build_v1()?)
         .add_service(reflect().build_v1alpha()?)
         .prepare())
+}
+
+/// Calls go to the services, everything else to the pages.
+fn entry<S>(
+    ours: S,
+    pages: Router,
+) -> impl tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    tower::service_fn(move |request: Request<Body>| {
+        let (ours, pages) = (ours.clone(), pages.clone());
+        async move {
+            if is_grpc(&request) {
+                ours.oneshot(request).await
+            } else {
+                let answer = pages.oneshot(request.map(axum::body::Body::new)).await;
+                answer.map(|response| response.map(Body::new))
+            }
+        }
+    })
 }
 
 /// Calls of our services, and whatever else says it is gRPC.
