@@ -142,7 +142,12 @@ pub async fn after(on: &impl Query, after: i64, limit: i64) -> Result<Vec<Agent>
 pub async fn touch(tx: &Tx<'_>, ids: &[AgentId], now: Timestamp) -> Result<Vec<Agent>> {
     let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
     tx.run(
-        "update agents set availability_time = $2, update_time = $2, revision = revision + 1 where id = any($1)",
+        "update agents a
+         set availability_time = case when a.duty = 1 and a.worked <> n.works then $2 else a.availability_time end,
+             worked = n.works, update_time = $2, revision = a.revision + 1
+         from (select b.id, exists (select from assignments s where s.agent_id = b.id and s.occupying) as works
+               from agents b where b.id = any($1)) n
+         where a.id = n.id",
         &[&numbers, &now],
     )
     .await?;
