@@ -321,7 +321,7 @@ pub struct BridgeSettings {
     /// Address of /health and /metrics.
     #[arg(long, env = "GAD_BRIDGE_INTERNAL_LISTEN", default_value = "127.0.0.1:9465")]
     pub internal_listen: SocketAddr,
-    /// `gad serve`, or a balancer before its replicas.
+    /// `gad serve`, or a balancer before its replicas; several are separated by commas.
     #[arg(long, env = "GAD_UPSTREAM_URL", default_value = "http://127.0.0.1:50051")]
     pub upstream_url: String,
     /// Most connections at a time.
@@ -342,6 +342,12 @@ pub struct BridgeSettings {
     /// Messages that a client may be behind before it is told to resume.
     #[arg(long, env = "WS_QUEUE", default_value_t = 256)]
     pub queue: usize,
+    /// Bytes that a client may be behind before it is told to resume.
+    #[arg(long, env = "WS_QUEUE_BYTES", default_value_t = 1_048_576)]
+    pub queue_bytes: usize,
+    /// Seconds that a client may take to accept a message until it is dropped.
+    #[arg(long, env = "WS_SEND_TIMEOUT", default_value_t = 10.0)]
+    pub send_timeout: f64,
     /// Seconds that clients have to leave after SIGTERM.
     #[arg(long, env = "GAD_DRAIN_SECONDS", default_value_t = 20.0)]
     pub drain_seconds: f64,

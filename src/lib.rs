@@ -22,4 +22,5 @@ pub mod serve;
 pub mod seed;
 pub mod import;
 pub mod doctor;
+pub mod ws_bridge;
 pub mod stack;

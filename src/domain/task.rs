@@ -10,6 +10,9 @@ use super::{
     geo::Point,
 };
 
+/// How much later than planned still is in time.
+const GRACE: SignedDuration = SignedDuration::from_secs(60);
+
 /// Kind of work; numbers as on the wire and as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
@@ -504,11 +507,12 @@ impl Task {
             .collect()
     }
 
-    /// Began later than planned, or still has not begun at `now` though it should have.
+    /// Began more than a minute later than planned, or still has not begun at `now` though it should have.
     pub fn is_late(&self, now: Timestamp) -> bool {
+        let latest = self.plan.planned_start + GRACE;
         match self.progress.started() {
-            Some(started) => started > self.plan.planned_start,
-            None => self.state() == State::Scheduled && now > self.plan.planned_start,
+            Some(started) => started > latest,
+            None => self.state() == State::Scheduled && now > latest,
         }
     }
 }

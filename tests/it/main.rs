@@ -6,7 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::allow_attributes)]
 
 mod agent;
+mod bridge;
+mod bridge_clients;
+mod bridge_limits;
+mod chaos;
+mod children;
 mod envoy;
+mod live;
 mod nearby;
 mod position;
 mod stack;

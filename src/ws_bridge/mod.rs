@@ -1,0 +1,62 @@
+//! The bridge: streams the live feed to WebSockets and event streams. A gRPC client; owns no data.
+//!
+//! A client's frame or query becomes a *wish* (filter and start). Wishes of the same filter and rights share a *feed*: one
+//! upstream watch whose latest messages stand in a ring, printed once. Each *subscription* has a place in a ring and reads
+//! from there at its client's pace; one that falls out of the ring is told so, with a cursor. Who comes with a cursor that
+//! the main feed's ring does not reach gets a feed of its own, and goes over to the main feed where both meet.
+
+pub mod clock;
+mod door;
+mod ended;
+mod feed;
+mod feeds;
+mod frame;
+mod item;
+mod json;
+mod limit;
+pub mod meter;
+mod ring;
+mod serve;
+mod socket;
+mod sse;
+mod subscription;
+mod token;
+mod upstream;
+mod watching;
+
+pub use serve::{Bridge, run};
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    door::Refused,
+    feeds::Feeds,
+    limit::{Doors, Entry},
+    token::Tokens,
+};
+use crate::config::BridgeSettings;
+
+/// All that a running bridge carries; tests start several in one process.
+#[derive(Debug)]
+struct Shared {
+    settings: BridgeSettings,
+    feeds: Arc<Feeds>,
+    tokens: Tokens,
+    doors: Doors,
+    /// The bridge is going down.
+    stop: CancellationToken,
+}
+
+impl Shared {
+    /// Lets a connection in, if there is room.
+    fn enter(&self) -> Result<Entry, Refused> {
+        let entry = self.doors.enter().ok_or(Refused::OVERLOADED)?;
+        if self.stop.is_cancelled() {
+            Err(Refused::OVERLOADED)
+        } else {
+            Ok(entry)
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! One client's subscription: reads its feed, and goes over to the main one where both meet.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{
+    ended::Ended,
+    feed::{Read, Start},
+    feeds::{Feeds, Key, Seat},
+    frame::Wish,
+    item::Item,
+    token::Credential,
+};
+
+/// What a subscription hears.
+#[derive(Debug)]
+pub enum Heard {
+    /// A message.
+    Item(Arc<Item>),
+    /// It is over.
+    Over(Ended),
+}
+
+/// One client's subscription.
+#[derive(Debug)]
+pub struct Subscription {
+    feeds: Arc<Feeds>,
+    key: Key,
+    seat: Seat,
+    credential: Arc<Credential>,
+    /// Cursor of the last message heard, or the one it began with.
+    cursor: Option<Arc<str>>,
+}
+
+impl Subscription {
+    /// Takes a seat.
+    pub fn new(feeds: &Arc<Feeds>, wish: Wish, credential: &Arc<Credential>) -> Self {
+        let key = Key::of(&wish.filter, credential.identity());
+        let seat = feeds.join(&key, &wish, credential);
+        let cursor = match wish.start {
+            Start::Cursor(cursor) => Some(cursor),
+            Start::Now | Start::Snapshot => None,
+        };
+        Self {
+            feeds: Arc::clone(feeds),
+            key,
+            seat,
+            credential: Arc::clone(credential),
+            cursor,
+        }
+    }
+
+    /// Where to go on after what was heard; empty: nowhere, begin as before.
+    pub fn cursor(&self) -> &str {
+        self.cursor.as_deref().unwrap_or_default()
+    }
+
+    /// What it hears next.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
+        let Poll::Ready(read) = self.seat.feed.poll_read(self.seat.member, context) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match read {
+            Read::Item(item) => {
+                if let Some(cursor) = item.cursor() {
+                    self.cursor = Some(Arc::clone(cursor));
+                    self.meet(cursor);
+                }
+                Heard::Item(item)
+            }
+            Read::Overtaken => {
+                self.feeds.meter.slow_consumer();
+                Heard::Over(Ended::SLOW_CONSUMER)
+            }
+            Read::Over(ended) => Heard::Over(ended),
+        })
+    }
+
+    /// Goes over to the main feed if that knows the place after `cursor`: what follows there is what would follow here.
+    fn meet(&mut self, cursor: &str) {
+        if self.seat.feed.may_be_left()
+            && let Some(seat) = self.feeds.meet(&self.key, cursor, &self.credential)
+        {
+            self.seat = seat;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::LazyLock, task::Waker};
+
+    use jiff::{SignedDuration, Timestamp};
+    use proptest::prelude::*;
+
+    use super::{
+        super::{
+            clock::Clock, feed::Feed, item::Kind, json::Json, meter::Meter, ring::Limits, token::Identity, upstream::Upstream,
+        },
+        *,
+    };
+    use crate::pb::WatchFilter;
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    static JSON: LazyLock<Json> = LazyLock::new(|| Json::load().expect("the descriptors are whole"));
+
+    fn feeds(items: usize) -> Arc<Feeds> {
+        let upstream = Upstream::new("http://127.0.0.1:1").expect("an address");
+        let limits = Limits {
+            items,
+            bytes: 1_000_000,
+            age: std::time::Duration::ZERO,
+        };
+        Arc::new(Feeds::new(
+            Arc::new(upstream),
+            JSON.clone(),
+            Clock::of(now),
+            Meter::default(),
+            limits,
+        ))
+    }
+
+    fn subscribe(feeds: &Arc<Feeds>, start: Start) -> Subscription {
+        let until = now() + SignedDuration::from_hours(1);
+        let credential = Credential::new(
+            "token",
+            Identity {
+                user: 7,
+                level: 2,
+                until,
+            },
+        );
+        Subscription::new(
+            feeds,
+            Wish {
+                filter: WatchFilter::default(),
+                start,
+            },
+            &Arc::new(credential),
+        )
+    }
+
+    fn cursor(place: usize) -> Arc<str> {
+        format!("c{place}").into()
+    }
+
+    fn place(cursor: &str) -> usize {
+        cursor[1..].parse().expect("a cursor of ours")
+    }
+
+    /// The server's side of a watch: facts are numbered from 1; some are visible to the filter.
+    struct Watch {
+        feed: Arc<Feed>,
+        at: usize,
+    }
+
+    impl Watch {
+        /// Says the next thing, unless the feed has no room for it.
+        fn step(&mut self, visible: &[bool]) {
+            let next = (self.at + 1..=visible.len()).find(|fact| visible[fact - 1]);
+            let (kind, to) = match next {
+                Some(fact) => (Kind::Event, fact),
+                None => (Kind::Checkpoint, visible.len()),
+            };
+            if self.feed.offer(&Arc::new(Item::new(kind, &cursor(to), "{}"))) {
+                self.at = to;
+            }
+        }
+
+        /// Breaks, and is opened again where the feed says.
+        fn reopen(&mut self) {
+            if let Some(cursor) = self.feed.resume().expect("no snapshot") {
+                self.at = place(&cursor);
+            }
+        }
+    }
+
+    /// A client: what it heard.
+    struct Client {
+        subscription: Subscription,
+        begun: Option<usize>,
+        heard: Vec<usize>,
+        over: Option<Ended>,
+    }
+
+    impl Client {
+        fn new(feeds: &Arc<Feeds>, start: Start) -> Self {
+            let begun = match &start {
+                Start::Cursor(cursor) => Some(place(cursor)),
+                Start::Now | Start::Snapshot => None,
+            };
+            Self {
+                subscription: subscribe(feeds, start),
+                begun,
+                heard: Vec::new(),
+                over: None,
+            }
+        }
+
+        /// Reads one thing; false if there is none.
+        fn read(&mut self) -> bool {
+            let mut context = Context::from_waker(Waker::noop());
+            if self.over.is_some() {
+                return false;
+            }
+            match self.subscription.poll(&mut context) {
+                Poll::Pending => return false,
+                Poll::Ready(Heard::Over(ended)) => self.over = Some(ended),
+                Poll::Ready(Heard::Item(item)) => {
+                    let at = place(item.cursor().expect("all have one"));
+                    self.begun.get_or_insert(at);
+                    if item.kind() == Kind::Event {
+                        self.heard.push(at);
+                    }
+                }
+            }
+            true
+        }
+
+        /// Exactly what is visible between where it began and where it is.
+        fn check(&self, visible: &[bool]) -> Result<(), TestCaseError> {
+            let Some(begun) = self.begun else {
+                prop_assert!(self.heard.is_empty());
+                return Ok(());
+            };
+            let end = match &self.over {
+                Some(ended) => {
+                    prop_assert_eq!(ended, &Ended::SLOW_CONSUMER);
+                    place(self.subscription.cursor())
+                }
+                None => visible.len(),
+            };
+            let expected: Vec<usize> = (begun + 1..=end).filter(|fact| visible[fact - 1]).collect();
+            prop_assert_eq!(&self.heard, &expected);
+            Ok(())
+        }
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Happen(bool),
+        Main,
+        Behind,
+        Reopen,
+        Read(usize),
+        Arrive,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            any::<bool>().prop_map(Step::Happen),
+            Just(Step::Main),
+            Just(Step::Behind),
+            Just(Step::Reopen),
+            (0usize..3).prop_map(Step::Read),
+            Just(Step::Arrive),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+        /// Whatever happens in whatever order: what a client hears is the feed from where it began, without a gap or a
+        /// repeat, up to the end or to the cursor that it is sent away with.
+        #[test]
+        fn going_over_to_the_main_feed_loses_and_repeats_nothing(
+            before in proptest::collection::vec(any::<bool>(), 0..12),
+            from in 0usize..12,
+            keeps in 1usize..6,
+            steps in proptest::collection::vec(step(), 0..120),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            // Watches are spawned and never run: the test is the server.
+            let _inside = runtime.enter();
+            let feeds = feeds(keeps);
+            let mut visible = before;
+            let mut clients = vec![Client::new(&feeds, Start::Now)];
+            let mut main = Watch { feed: Arc::clone(&clients[0].subscription.seat.feed), at: visible.len() };
+            let from = from.min(visible.len());
+            clients.push(Client::new(&feeds, Start::Cursor(cursor(from))));
+            let mut behind = Watch { feed: Arc::clone(&clients[1].subscription.seat.feed), at: from };
+            for step in steps {
+                match step {
+                    Step::Happen(seen) => visible.push(seen),
+                    Step::Main => main.step(&visible),
+                    Step::Behind => behind.step(&visible),
+                    Step::Reopen => {
+                        main.reopen();
+                        behind.reopen();
+                    }
+                    Step::Read(client) => {
+                        let count = clients.len();
+                        clients[client % count].read();
+                    }
+                    Step::Arrive if clients.len() < 3 => clients.push(Client::new(&feeds, Start::Now)),
+                    Step::Arrive => {}
+                }
+            }
+            for _ in 0..400 {
+                main.step(&visible);
+                behind.step(&visible);
+                for client in &mut clients {
+                    while client.read() {}
+                }
+            }
+            for client in &clients {
+                client.check(&visible)?;
+            }
+            let late = clients[1].over.is_none();
+            prop_assert!(!late || clients[1].subscription.seat.feed.is_main(), "it ends up at the main feed");
+        }
+    }
+
+    #[test]
+    fn who_comes_back_in_time_sits_down_at_the_main_feed() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let _inside = runtime.enter();
+        let feeds = feeds(10);
+        let first = subscribe(&feeds, Start::Now);
+        for at in 1..=3 {
+            assert!(first.seat.feed.offer(&Arc::new(Item::new(Kind::Event, &cursor(at), "{}"))));
+        }
+        let back = subscribe(&feeds, Start::Cursor(cursor(2)));
+        assert!(Arc::ptr_eq(&first.seat.feed, &back.seat.feed));
+        let late = subscribe(&feeds, Start::Cursor(cursor(0)));
+        assert!(!Arc::ptr_eq(&first.seat.feed, &late.seat.feed));
+        let with = subscribe(&feeds, Start::Cursor(cursor(0)));
+        assert!(
+            Arc::ptr_eq(&late.seat.feed, &with.seat.feed),
+            "who comes with the same cursor shares a watch"
+        );
+        drop((late, with));
+        assert!(!feeds.retire(&first.key, &first.seat.feed));
+    }
+
+    #[test]
+    fn users_of_level_1_share_nothing_and_others_share_by_level() {
+        let until = now();
+        let key = |user, level| Key::of(&WatchFilter::default(), Identity { user, level, until });
+        assert_ne!(key(1, 1), key(2, 1));
+        assert_eq!(key(1, 2), key(2, 2));
+        assert_ne!(key(1, 2), key(1, 3));
+    }
+}
