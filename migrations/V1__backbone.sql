@@ -46,8 +46,6 @@ create table agents (
     unit              text        not null default '',
     specialty         text        not null default '',
     duty              smallint    not null,
-    -- Whether it was at work when its tasks last told of it: tells whether they changed its availability.
-    worked            boolean     not null default false,
     availability_time timestamptz not null,
     create_time       timestamptz not null,
     update_time       timestamptz not null,

@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn a_fix_may_be_a_minute_ahead_and_a_week_old() {
         let now = Timestamp::from_second(1_000_000).expect("valid");
-        let check = |seconds| fix(1, 1_000_000 + seconds, 0.0).check_time(now);
+        let check = |seconds: i64| fix(1, 1_000_000 + seconds, 0.0).check_time(now);
         let week = 7 * 24 * 3600;
         assert_eq!((check(60), check(-week)), (Ok(()), Ok(())));
         assert_eq!((check(61), check(-week - 1)), (Err(Refusal::Future), Err(Refusal::TooOld)));

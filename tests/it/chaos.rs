@@ -256,6 +256,7 @@ async fn write(stage: Arc<Stage>, writer: usize) {
 
 /// Kills one thing after another, each time another share of the events is written.
 async fn destroy(stage: Arc<Stage>) {
+    let begun = std::time::Instant::now();
     for round in 1..12 {
         crate::world::until("more is written", async || {
             stage.written.load(Ordering::Relaxed) >= round * EVENTS / 12
@@ -267,6 +268,11 @@ async fn destroy(stage: Arc<Stage>) {
             2 => &stage.replicas[1],
             _ => &stage.bridge,
         };
+        eprintln!(
+            "{:?}: round {round}, {} written",
+            begun.elapsed(),
+            stage.written.load(Ordering::Relaxed)
+        );
         victim.kill();
         victim.revive();
         victim.ready().await;
@@ -287,6 +293,7 @@ async fn follow(stage: Arc<Stage>, doors: &'static [Door], cursor: String, seed:
             let before = view.count;
             stage.watch(&mut view, doors[turn % doors.len()], most, turn).await;
             turn += 1;
+            eprintln!("{doors:?}: turn {turn}, {} seen", view.count);
             if view.count == before {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -307,8 +314,12 @@ async fn follow(stage: Arc<Stage>, doors: &'static [Door], cursor: String, seed:
     view
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn nothing_is_lost_repeated_or_reordered_while_everything_dies() {
+    tokio::task::LocalSet::new().run_until(everything_dies()).await;
+}
+
+async fn everything_dies() {
     let folder = tempfile::tempdir().unwrap();
     let redis = Mortal::redis(folder.path());
     redis.ready().await;
@@ -343,11 +354,13 @@ async fn nothing_is_lost_repeated_or_reordered_while_everything_dies() {
     let followers: Vec<_> = doors
         .into_iter()
         .enumerate()
-        .map(|(seed, doors)| tokio::spawn(follow(Arc::clone(&stage), doors, start.clone(), seed as u64, is_over.clone())))
+        .map(|(seed, doors)| {
+            tokio::task::spawn_local(follow(Arc::clone(&stage), doors, start.clone(), seed as u64, is_over.clone()))
+        })
         .collect();
-    let destroyer = tokio::spawn(destroy(Arc::clone(&stage)));
+    let destroyer = tokio::task::spawn_local(destroy(Arc::clone(&stage)));
     let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| tokio::spawn(write(Arc::clone(&stage), writer)))
+        .map(|writer| tokio::task::spawn_local(write(Arc::clone(&stage), writer)))
         .collect();
     for writer in writers {
         writer.await.unwrap();
