@@ -10,15 +10,21 @@
 )]
 
 mod agent;
+mod bad_input;
 mod bridge;
 mod bridge_clients;
 mod bridge_limits;
 mod contract;
+mod doors;
+mod edge;
 mod envoy;
 mod layers;
 mod live;
+mod matrix;
+mod matrix_rows;
 mod nearby;
 mod position;
 mod stack;
+mod stage;
 mod task;
 mod world;
