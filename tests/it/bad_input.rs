@@ -182,8 +182,10 @@ async fn an_unknown_json_field_is_ignored_and_words_of_enums_may_be_lower_case()
 async fn what_is_too_large_is_refused_by_its_size() {
     let rest = Rest::start().await;
     let body = |bytes: usize| json!({ "title": "t", "kind": "TASK_KIND_PATROL", "description": "d".repeat(bytes) });
-    let said = rest.post("/v1/tasks", &body(5 * 1024 * 1024)).await;
-    said.refused(413, 8);
+    for megabytes in [5, 20] {
+        let said = rest.post("/v1/tasks", &body(megabytes * 1024 * 1024)).await;
+        said.refused(413, 8);
+    }
     let said = rest.post("/v1/tasks", &body(3 * 1024 * 1024)).await;
     said.refused(400, 3);
     assert_eq!(said.fields(), ["task.description"]);
@@ -296,10 +298,10 @@ async fn the_ends_of_time_and_of_numbers_are_not_our_fault() {
         }
         let body = json!({ "title": "t", "kind": "TASK_KIND_PATROL", "planned_start_time": time });
         let said = rest.post("/v1/tasks", &body).await;
-        assert_eq!(said.status, 200, "{}", String::from_utf8_lossy(&said.bytes));
+        assert!(said.status < 500, "{time}: {}", said.status);
         let fix = json!({ "agent_id": 1, "location": { "latitude": 0, "longitude": 0 }, "fix_time": time });
         let said = rest.post("/v1/positions:report", &json!({ "positions": [fix] })).await;
-        assert_eq!((said.status, &said.json()["refused_count"]), (200, &json!(1)));
+        assert!(said.status == 400 || said.json()["refused_count"] == 1, "{time}: {}", said.status);
     }
     for path in [
         format!("/v1/tasks/{most}"),
@@ -367,11 +369,9 @@ async fn whoever_asks_for_two_numbers_at_once_sees_no_more_than_they_may() {
     let (own, other) = (agent.task("Propia").await, rest.supervisor.task("Ajena").await);
     let path = format!("/v1/tasks/{}?id={}", own.id, other.id);
     let said = rest.send_as(&agent.token, Method::GET, &path, "").await;
-    if said.status == 200 {
-        assert_eq!(said.json()["id"], own.id.to_string());
-    } else {
-        assert!(said.status == 400 || said.reason() == "TASK_NOT_FOUND", "{}", said.status);
-    }
+    // Envoy lets the query win over the path: so the server decides by the message, never by the path.
+    said.refused(404, 5);
+    assert_eq!(said.reason(), "TASK_NOT_FOUND");
 }
 
 #[tokio::test]
@@ -417,8 +417,10 @@ async fn too_many_calls_are_told_when_to_come_back() {
     let world = World::with(|settings| settings.rate_limit_logins = 2).await;
     let rest = Rest::over(world).await;
     let login = json!({ "email": "supervisor@gad.example", "password": "no" });
-    // The supervisor signed in once already.
-    assert_eq!(rest.post("/v1/auth:login", &login).await.status, 401);
+    // The supervisor signed in past the edge, from another address.
+    for _ in 0..2 {
+        assert_eq!(rest.post("/v1/auth:login", &login).await.status, 401);
+    }
     let said = rest.post("/v1/auth:login", &login).await;
     said.refused(429, 8);
     assert_eq!(said.reason(), "RATE_LIMITED");
@@ -442,14 +444,9 @@ async fn bytes_that_are_no_message_are_a_bad_request() {
             .header("content-type", "application/grpc-web+proto")
             .header("x-grpc-web", "1");
         let answer = request.bearer_auth(&rest.supervisor.token).send().await.unwrap();
-        let code = answer.headers().get("grpc-status").cloned();
-        let text = String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned();
-        let code = code.map_or(text, |code| format!("grpc-status:{}", code.to_str().unwrap()));
-        assert!(
-            !code.contains("grpc-status:0") && !code.contains("grpc-status: 0"),
-            "{body:?}: {code}"
-        );
-        assert!(code.contains("grpc-status"), "{body:?}: {code}");
+        let headers = answer.headers().clone();
+        let status = tonic::Status::from_header_map(&headers).unwrap_or_else(|| panic!("{body:?}: {headers:?}"));
+        assert_eq!((status.code(), reason(&status).as_str()), (tonic::Code::InvalidArgument, "INVALID_FIELD"), "{body:?}");
     }
 }
 

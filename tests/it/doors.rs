@@ -82,7 +82,7 @@ impl Doorway {
 
     /// Calls a method. Of a stream, reads until the message that holds one of these fields.
     pub async fn call(&self, method: &MethodDescriptor, request: &Value, token: Option<&str>, until: &[&str]) -> Answer {
-        // A client stream has one door: gRPC-web has no such thing, and REST no route for it.
+        // gRPC-web has no client streams, and REST no route for them: they take gRPC, through Envoy if there is one.
         let door = if method.is_client_streaming() { Door::Grpc } else { self.door };
         let call = async {
             match door {
@@ -101,7 +101,8 @@ impl Doorway {
     }
 
     async fn grpc(&self, method: &MethodDescriptor, request: &Value, token: Option<&str>, until: &[&str]) -> Answer {
-        let mut client = Grpc::new(self.server.clone());
+        let through = self.edge.as_ref().map_or_else(|| self.server.clone(), Edge::channel);
+        let mut client = Grpc::new(through);
         client.ready().await.unwrap();
         let path = descriptor::path(method).parse().unwrap();
         let messages: Vec<Vec<u8>> = match request {
