@@ -446,9 +446,13 @@ impl From<redis::RedisError> for Error {
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            let down = error.is_closed() || error.code().is_none();
             let text = chain(&error);
-            return if down { Self::Down(text) } else { Self::Internal(text) };
+            let lost = std::error::Error::source(&error).is_some_and(|cause| cause.is::<std::io::Error>());
+            return if lost || error.is_closed() {
+                Self::Down(text)
+            } else {
+                Self::Internal(text)
+            };
         };
         match (db.code().code(), db.constraint()) {
             (_, Some("tasks_code_key" | "agents_code_key")) => Self::CodeTaken,
@@ -458,7 +462,8 @@ impl From<tokio_postgres::Error> for Error {
             (_, Some("tasks_delegate_fkey" | "tasks_creator_fkey" | "agents_user_fkey")) => Self::NotFound(Missing::User),
             (_, Some("assignments_agent_fkey")) => Self::NotFound(Missing::Agent),
             ("57014" | "55P03", _) => Self::Deadline,
-            ("57P01" | "57P02" | "57P03" | "53300", _) => Self::Down(chain(&error)),
+            ("40001" | "40P01" | "25006" | "25P03" | "53300" | "57P01" | "57P02" | "57P03", _) => Self::Down(chain(&error)),
+            (code, _) if code.starts_with("08") => Self::Down(chain(&error)),
             _ => Self::Internal(chain(&error)),
         }
     }

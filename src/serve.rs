@@ -89,9 +89,8 @@ impl Server {
             .watch(Arc::clone(&app), reporter.clone(), services.clone(), over.clone());
         let watching = tokio::spawn(watch);
 
-        let streams = CancellationToken::new();
         let gate = GateLayer::new(Arc::clone(&app), descriptor::rules(&pool));
-        let ours = tonic_web::GrpcWebLayer::new().layer(gate.layer(routes(&app, &streams)));
+        let ours = tonic_web::GrpcWebLayer::new().layer(gate.layer(routes(&app)));
         let system = tonic_web::GrpcWebLayer::new().layer(system_routes(settings.environment, health_service)?);
         let router = Router::new()
             .route_service("/grpc.health.v1.Health/{*method}", system.clone())
@@ -104,7 +103,7 @@ impl Server {
         let serving = tokio::spawn(listen(public, entry, goaway.clone()));
         tracing::info!(address = %settings.listen, "serving");
         stop.cancelled().await;
-        drain(&settings, &health, &reporter, &services, (&goaway, &streams), serving).await;
+        drain(&settings, &health, &reporter, &services, (&goaway, &app.closing), serving).await;
         over.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(background, watching, inside) }).await;
         Ok(())
@@ -125,11 +124,7 @@ async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken
     }
 }
 
-fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
-    let events = Events {
-        app: Arc::clone(app),
-        stop: streams.clone(),
-    };
+fn routes(app: &Arc<App>) -> Routes {
     Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(
             pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
@@ -137,7 +132,9 @@ fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
         .add_service(
             pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
-        .add_service(pb::event_service_server::EventServiceServer::new(events).max_decoding_message_size(REQUEST_LIMIT))
+        .add_service(
+            pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
         .add_service(
             pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
@@ -222,6 +219,7 @@ fn cors(settings: &ServeSettings) -> CorsLayer {
             "grpc-status-details-bin",
             "x-request-id",
             "x-gad-version",
+            "idempotent-replayed",
         ]))
         .max_age(Duration::from_secs(600))
 }

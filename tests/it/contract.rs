@@ -167,12 +167,18 @@ fn every_text_of_a_request_is_bound_by_its_letters() {
         let options = field.options();
         let rules = options.get_extension(&extension);
         let rules = serde_json::to_value(rules.as_message().unwrap()).unwrap();
-        let text = if field.is_list() { &rules["repeated"]["items"]["string"] } else { &rules["string"] };
+        let text = if field.is_list() {
+            &rules["repeated"]["items"]["string"]
+        } else {
+            &rules["string"]
+        };
         !text["pattern"].is_null() || !text["in"].is_null()
     };
     let mut wrong = Vec::new();
     for message in all_reachable(methods(&pool).iter().map(MethodDescriptor::input)) {
-        let texts = message.fields().filter(|field| field.kind() == Kind::String && !is_output(field));
+        let texts = message
+            .fields()
+            .filter(|field| field.kind() == Kind::String && !is_output(field));
         let texts = texts.filter(|field| message.package_name() == "gad.v1" && !OPAQUE.contains(&field.name()));
         wrong.extend(texts.filter(|field| !bound(field)).map(|field| field.full_name().to_owned()));
     }

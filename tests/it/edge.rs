@@ -75,7 +75,11 @@ impl Edge {
 
     /// Learns its addresses and waits until it serves.
     async fn settle(&mut self, said: &Path) {
-        let read = || fs::read_to_string(said).ok().and_then(|text| text.trim().parse::<SocketAddr>().ok());
+        let read = || {
+            fs::read_to_string(said)
+                .ok()
+                .and_then(|text| text.trim().parse::<SocketAddr>().ok())
+        };
         let process = RefCell::new(&mut self.process);
         let alive = || assert!(process.borrow_mut().try_wait().unwrap().is_none(), "Envoy ended");
         until("Envoy says where its pages are", async || {

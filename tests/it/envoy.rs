@@ -6,10 +6,6 @@ use std::{
     process::{Command, Output},
 };
 
-use gad::pb;
-
-use crate::{edge::Edge, world::World};
-
 /// Envoy as installed for the project, else where GAD_TOOLS says, else wherever PATH finds it.
 pub fn envoy_program() -> PathBuf {
     tool("envoy")
@@ -70,22 +66,6 @@ fn envoy_accepts_the_configuration() {
         let output = validate(&configure(folder.path(), arguments));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {errors}");
-    }
-}
-
-#[tokio::test]
-async fn readers_do_not_notice_that_a_replica_died() {
-    let world = World::start().await;
-    let other = world.another_replica().await;
-    let edge = Edge::before(&[world.replica.address, other.address]).await;
-    let supervisor = world.supervisor().await.over(edge.channel());
-    let get_me = async || supervisor.auth().get_me(pb::GetMeRequest {}).await.unwrap().into_inner().id;
-    assert_eq!(get_me().await, supervisor.id);
-    other.kill();
-    for _ in 0..20 {
-        assert_eq!(get_me().await, supervisor.id);
-        let answer = reqwest::Client::new().get(edge.url("/v1/auth/me")).bearer_auth(&supervisor.token);
-        assert_eq!(answer.send().await.unwrap().status(), 200);
     }
 }
 
