@@ -1,6 +1,7 @@
 //! The public door: a real Envoy before servers of a test.
 
 use std::{
+    cell::RefCell,
     fs,
     net::SocketAddr,
     path::Path,
@@ -24,7 +25,7 @@ pub struct Edge {
     /// Where Envoy's own pages are.
     pub admin: SocketAddr,
     process: Child,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Edge {
@@ -66,7 +67,7 @@ impl Edge {
             address: ([127, 0, 0, 1], 0).into(),
             admin: ([127, 0, 0, 1], 0).into(),
             process,
-            folder,
+            _folder: folder,
         };
         edge.settle(&said).await;
         edge
@@ -79,13 +80,21 @@ impl Edge {
                 .ok()
                 .and_then(|text| text.trim().parse::<SocketAddr>().ok())
         };
-        until("Envoy says where its pages are", async || read().is_some()).await;
-        self.admin = read().unwrap();
-        let ready = format!("http://{}/ready", self.admin);
+        let process = RefCell::new(&mut self.process);
+        let alive = || assert!(process.borrow_mut().try_wait().unwrap().is_none(), "Envoy ended");
+        until("Envoy says where its pages are", async || {
+            alive();
+            read().is_some()
+        })
+        .await;
+        let admin = read().unwrap();
+        let ready = format!("http://{admin}/ready");
         until("Envoy is ready", async || {
+            alive();
             reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
+        self.admin = admin;
         let page = reqwest::get(format!("http://{}/listeners", self.admin)).await.unwrap();
         let page = page.text().await.unwrap();
         let public = page
@@ -103,11 +112,6 @@ impl Edge {
     /// A gRPC channel through the public door.
     pub fn channel(&self) -> Channel {
         channel(self.address)
-    }
-
-    /// The folder of its configuration, for whatever a test wants to keep with it.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 

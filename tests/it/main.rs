@@ -10,6 +10,7 @@
 )]
 
 mod agent;
+mod bad_input;
 mod bridge;
 mod bridge_clients;
 mod bridge_limits;
@@ -18,13 +19,17 @@ mod children;
 mod city;
 mod contract;
 mod dashboard;
+mod doors;
 mod edge;
 mod envoy;
 mod layers;
 mod live;
+mod matrix;
+mod matrix_rows;
 mod nearby;
 mod position;
 mod rolling;
 mod stack;
+mod stage;
 mod task;
 mod world;
