@@ -32,6 +32,8 @@ pub enum Command {
     Seed(SeedSettings),
     /// Make one inspection task of each road piece in a file.
     ImportTasks(ImportSettings),
+    /// Keep the demo city's agents moving.
+    Simulate(SimulateSettings),
     /// Check that database and Redis are set up as the program needs them.
     Doctor(DoctorSettings),
     /// Write the protobuf descriptor set, as Envoy wants it.
@@ -251,6 +253,20 @@ pub struct ImportSettings {
     /// Database.
     #[command(flatten)]
     pub database: DatabaseSettings,
+}
+
+/// `gad simulate`.
+#[derive(Debug, Clone, Args)]
+pub struct SimulateSettings {
+    /// `gad serve`.
+    #[arg(long, env = "GAD_UPSTREAM_URL", default_value = "http://127.0.0.1:50051")]
+    pub upstream_url: String,
+    /// Seconds between steps.
+    #[arg(long, env = "GAD_SIMULATION_SECONDS", default_value_t = 10.0)]
+    pub interval_seconds: f64,
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
 }
 
 /// `gad doctor`.

@@ -42,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("seed", &["config", "domain", "identity", "store"]),
     ("import", &["config", "domain", "store"]),
+    ("simulate", &["app", "config", "pb"]),
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
     ("ws_bridge", &["config", "descriptor", "pb", "telemetry"]),
