@@ -44,7 +44,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("import", &["config", "domain", "store"]),
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
-    ("ws_bridge", &["config", "pb", "telemetry"]),
+    // `descriptor` for the JSON of messages, which is made from it.
+    ("ws_bridge", &["config", "descriptor", "pb", "telemetry"]),
     ("bot", &["config", "pb", "telemetry"]),
 ];
 
