@@ -185,9 +185,9 @@ impl Rest<'_> {
 
     async fn read(&self, request: reqwest::RequestBuilder) -> Value {
         let answer = request.send().await.unwrap();
-        let status = answer.status();
+        let (status, url) = (answer.status(), answer.url().clone());
         let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{status}: {text}");
+        assert!(status.is_success(), "{url}: {status}: {text}");
         serde_json::from_str(&text).unwrap()
     }
 
