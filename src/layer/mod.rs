@@ -121,10 +121,16 @@ fn explained(response: Response<Body>) -> Response<Body> {
     if !headers.contains_key(Status::GRPC_STATUS) || headers.contains_key("grpc-status-details-bin") {
         return response;
     }
-    let error = match Status::from_header_map(headers) {
-        Some(status) if status.code() == Code::Unimplemented => Error::UnknownMethod,
-        Some(status) if status.code() != Code::Ok => Error::unreadable(status.message()),
-        Some(_) | None => return response,
+    let Some(status) = Status::from_header_map(headers) else {
+        return response;
+    };
+    let error = match status.code() {
+        Code::Unimplemented => Error::UnknownMethod,
+        // Too long, cut short, or no message at all: tonic calls some of it our fault.
+        Code::OutOfRange | Code::ResourceExhausted | Code::Internal | Code::InvalidArgument => {
+            Error::unreadable(status.message())
+        }
+        _ => return response,
     };
     Status::from(error).into_http()
 }

@@ -1,6 +1,6 @@
 //! What strangers may send to the public door, and what comes of it.
 
-use gad::{config::Environment, pb};
+use gad::pb;
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -453,39 +453,4 @@ async fn bytes_that_are_no_message_are_a_bad_request() {
             "{body:?}"
         );
     }
-}
-
-#[tokio::test]
-async fn the_documentation_needs_nothing_from_elsewhere_and_is_not_there_in_production() {
-    let rest = Rest::start().await;
-    for (path, kind) in [
-        ("/openapi.json", "application/json"),
-        ("/docs", "text/html; charset=utf-8"),
-        ("/docs/page.js", "text/javascript; charset=utf-8"),
-        ("/docs/page.css", "text/css; charset=utf-8"),
-    ] {
-        let said = rest.get(path).await;
-        assert_eq!(
-            (said.status, said.headers["content-type"].to_str().unwrap()),
-            (200, kind),
-            "{path}"
-        );
-        let policy = said.headers["content-security-policy"].to_str().unwrap().to_owned();
-        assert!(
-            policy.contains("default-src 'self'") && !policy.contains("unsafe"),
-            "{policy}"
-        );
-        let text = String::from_utf8(said.bytes).unwrap();
-        assert!(!text.contains("http://") && !text.contains("https://"), "{path}");
-        assert!(
-            !text.contains("style=") && !text.contains("<style") && !text.contains("<script>"),
-            "{path}"
-        );
-    }
-    let production = World::with(|settings| settings.environment = Environment::Production).await;
-    let rest = Rest::over(production).await;
-    assert_eq!(rest.get("/docs").await.status, 404);
-    assert_eq!(rest.get("/openapi.json").await.status, 404);
-    let me = rest.supervisor.auth().get_me(pb::GetMeRequest {}).await.unwrap();
-    assert_eq!(me.into_inner().id, rest.supervisor.id);
 }

@@ -45,6 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("simulate", &["app", "config", "pb"]),
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
+    // `descriptor` for the JSON of messages, which is made from it.
     ("ws_bridge", &["config", "descriptor", "pb", "telemetry"]),
     ("bot", &["config", "pb", "telemetry"]),
 ];

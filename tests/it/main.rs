@@ -19,6 +19,7 @@ mod children;
 mod city;
 mod contract;
 mod dashboard;
+mod documentation;
 mod doors;
 mod edge;
 mod envoy;
