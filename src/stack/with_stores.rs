@@ -34,11 +34,7 @@ pub async fn with_stores(settings: WithStoresSettings) -> Result<ExitCode> {
     let wanted = Wanted {
         postgres: true,
         redis: true,
-        durability: if durable {
-            Durability::Kept
-        } else {
-            Durability::Temporary
-        },
+        durability: if durable { Durability::Kept } else { Durability::Temporary },
         programs: pg_bin.as_deref(),
     };
     let mut team = Team::default();

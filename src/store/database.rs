@@ -179,6 +179,7 @@ impl bb8::ManageConnection for Manager {
                 self.statement_timeout_ms
             ))
             .await?;
+        learn_types(&client).await;
         Ok(Conn {
             cancel: client.cancel_token(),
             tls: self.connector.tls.clone(),
@@ -193,6 +194,15 @@ impl bb8::ManageConnection for Manager {
 
     fn has_broken(&self, conn: &mut Conn) -> bool {
         conn.client.is_closed() || conn.cache.is_busy()
+    }
+}
+
+/// Makes a connection know the types that are not PostgreSQL's own. A statement that is not prepared would ask for them
+/// while its rows come in: the rows then wait for the answer to be read, and the answer for the rows.
+async fn learn_types(client: &Client) {
+    if let Err(cause) = client.prepare("select null::geography").await {
+        // Before the first migration there is none.
+        tracing::debug!(%cause, "types are not known yet");
     }
 }
 
