@@ -338,6 +338,9 @@ pub struct WithStoresSettings {
     /// Folder with PostgreSQL's programs; none: Debian's newest one that has PostGIS.
     #[arg(long, env = "GAD_PG_BIN")]
     pub pg_bin: Option<PathBuf>,
+    /// Write as carefully as in production, for measuring; without it commits are quick and may be lost.
+    #[arg(long)]
+    pub durable: bool,
     /// Command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<String>,
