@@ -77,7 +77,9 @@ impl Server {
             over.cancel();
             return Ok(());
         };
-        let background = tokio::spawn(background.run(over.clone()));
+        // Cancelled when a part that must run to the end does not: by an error or by a panic.
+        let died = CancellationToken::new();
+        let background = tokio::spawn(guarded(died.clone(), background.run(over.clone())));
         let pool = descriptor::pool();
         let services = descriptor::services(&pool);
         let (reporter, health_service) = tonic_health::server::health_reporter();
@@ -99,14 +101,25 @@ impl Server {
         let entry = cors(&settings).layer(entry(ours, router));
 
         let goaway = CancellationToken::new();
-        let serving = tokio::spawn(listen(public, entry, goaway.clone()));
+        let serving = tokio::spawn(guarded(died.clone(), listen(public, entry, goaway.clone())));
         tracing::info!(address = %settings.listen, "serving");
-        stop.cancelled().await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = died.cancelled() => tracing::error!("a part of the server died: ending"),
+        }
+        let failed = died.is_cancelled();
         drain(&settings, &health, &reporter, &services, (&goaway, &app.closing), serving).await;
         over.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(background, watching, inside) }).await;
+        anyhow::ensure!(!failed, "a part of the server died");
         Ok(())
     }
+}
+
+/// Work that tells when it is over, however it ends.
+async fn guarded<T>(died: CancellationToken, work: impl Future<Output = T>) -> T {
+    let _guard = died.drop_guard();
+    work.await
 }
 
 /// Starts the app as soon as what it needs is there; none if stopped before.
