@@ -57,6 +57,27 @@ async fn one_user_cannot_take_all_connections() {
 }
 
 #[tokio::test]
+async fn one_user_cannot_take_all_watches() {
+    let world = World::start().await;
+    let bridge = Running::with(&[&world.replica], |settings| settings.max_subscriptions_per_user = 2).await;
+    let (supervisor, agent) = (world.supervisor().await, world.agent().await);
+    let mut socket = bridge.socket(&supervisor).await;
+    socket.live().await;
+    let _stream = bridge.stream(&supervisor, "", "").await;
+    socket.say(json!({"type": "subscribe", "id": "third"})).await;
+    let frame = socket.news().await;
+    assert_eq!(
+        (&frame["reason"], &frame["id"]),
+        (&json!("TOO_MANY_SUBSCRIPTIONS"), &json!("third"))
+    );
+    assert_eq!(bridge.get("/events", Some(&supervisor.token), "").await.status(), 429);
+    socket.say(json!({"type": "unsubscribe"})).await;
+    assert_eq!(socket.news().await["reason"], "UNSUBSCRIBED");
+    socket.live().await;
+    bridge.socket(&agent).await.live().await;
+}
+
+#[tokio::test]
 async fn a_frame_that_is_too_big_closes_the_socket() {
     let world = World::start().await;
     let bridge = Running::with(&[&world.replica], |settings| settings.message_max_size = 1000).await;
