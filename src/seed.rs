@@ -147,9 +147,7 @@ impl City {
         let hash = identity::hash_password(DEMO_PASSWORD)?;
         self.user(tx, administrator, &hash, "Administración", Level::Administrator)
             .await?;
-        let supervisor = self
-            .user(tx, "supervisor@gad.example", &hash, "Sala de control", Level::Supervisor)
-            .await?;
+        let supervisor = self.user(tx, overseer, &hash, "Sala de control", Level::Supervisor).await?;
         let mut agents = Vec::new();
         for number in 0..count {
             let email = if number == 0 {

@@ -1,6 +1,6 @@
 //! A server from its listener to its graceful end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
@@ -89,35 +89,21 @@ impl Server {
             .watch(Arc::clone(&app), reporter.clone(), services.clone(), over.clone());
         let watching = tokio::spawn(watch);
 
-        let streams = CancellationToken::new();
         let gate = GateLayer::new(Arc::clone(&app), descriptor::rules(&pool));
-        let ours = tonic_web::GrpcWebLayer::new().layer(gate.layer(routes(&app, &streams)));
+        let ours = tonic_web::GrpcWebLayer::new().layer(gate.layer(routes(&app)));
         let system = tonic_web::GrpcWebLayer::new().layer(system_routes(settings.environment, health_service)?);
         let router = Router::new()
             .route_service("/grpc.health.v1.Health/{*method}", system.clone())
             .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(files::routes(&settings));
-        let entry = tower::service_fn(move |request: Request<Body>| {
-            let (ours, router) = (ours.clone(), router.clone());
-            async move {
-                if is_grpc(&request) {
-                    ours.oneshot(request).await
-                } else {
-                    router
-                        .oneshot(request.map(axum::body::Body::new))
-                        .await
-                        .map(|response| response.map(Body::new))
-                }
-            }
-        });
-        let entry = cors(&settings).layer(entry);
+        let entry = cors(&settings).layer(entry(ours, router));
 
         let goaway = CancellationToken::new();
         let serving = tokio::spawn(listen(public, entry, goaway.clone()));
         tracing::info!(address = %settings.listen, "serving");
         stop.cancelled().await;
-        drain(&settings, &health, &reporter, &services, (&goaway, &streams), serving).await;
+        drain(&settings, &health, &reporter, &services, (&goaway, &app.closing), serving).await;
         over.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(background, watching, inside) }).await;
         Ok(())
@@ -138,11 +124,7 @@ async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken
     }
 }
 
-fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
-    let events = Events {
-        app: Arc::clone(app),
-        stop: streams.clone(),
-    };
+fn routes(app: &Arc<App>) -> Routes {
     Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(
             pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
@@ -150,7 +132,9 @@ fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
         .add_service(
             pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
-        .add_service(pb::event_service_server::EventServiceServer::new(events).max_decoding_message_size(REQUEST_LIMIT))
+        .add_service(
+            pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
         .add_service(
             pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
@@ -160,12 +144,7 @@ fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
 /// Health, and reflection outside production: nobody needs a token for them.
 fn system_routes<H>(environment: Environment, health: H) -> anyhow::Result<Routes>
 where
-    H: tower::Service<Request<Body>, Error = std::convert::Infallible>
-        + tonic::server::NamedService
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    H: tower::Service<Request<Body>, Error = Infallible> + tonic::server::NamedService + Clone + Send + Sync + 'static,
     H::Response: axum::response::IntoResponse,
     H::Future: Send + 'static,
 {
@@ -178,6 +157,27 @@ where
         .add_service(reflect().build_v1()?)
         .add_service(reflect().build_v1alpha()?)
         .prepare())
+}
+
+/// Calls go to the services, everything else to the pages.
+fn entry<S>(
+    ours: S,
+    pages: Router,
+) -> impl tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    tower::service_fn(move |request: Request<Body>| {
+        let (ours, pages) = (ours.clone(), pages.clone());
+        async move {
+            if is_grpc(&request) {
+                ours.oneshot(request).await
+            } else {
+                let answer = pages.oneshot(request.map(axum::body::Body::new)).await;
+                answer.map(|response| response.map(Body::new))
+            }
+        }
+    })
 }
 
 /// Calls of our services, and whatever else says it is gRPC.
@@ -219,6 +219,7 @@ fn cors(settings: &ServeSettings) -> CorsLayer {
             "grpc-status-details-bin",
             "x-request-id",
             "x-gad-version",
+            "idempotent-replayed",
         ]))
         .max_age(Duration::from_secs(600))
 }

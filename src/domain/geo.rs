@@ -80,6 +80,26 @@ impl Bounds {
         (self.southwest, self.northeast)
     }
 
+    /// Centre and radius in metres of a circle that holds it; none if it is wider or higher than a quarter of the globe,
+    /// where its corners need not be what is furthest from its centre.
+    pub fn circle(self) -> Option<(Point, f64)> {
+        let height = self.northeast.latitude - self.southwest.latitude;
+        let width = (self.northeast.longitude - self.southwest.longitude).rem_euclid(360.0);
+        if height > 90.0 || width > 90.0 {
+            return None;
+        }
+        let longitude = self.southwest.longitude + width / 2.0;
+        let center = Point {
+            latitude: self.southwest.latitude + height / 2.0,
+            longitude: if longitude > 180.0 { longitude - 360.0 } else { longitude },
+        };
+        let radius = center
+            .haversine_meters(self.southwest)
+            .max(center.haversine_meters(self.northeast));
+        // A little more, for what rounding takes.
+        Some((center, radius * 1.001 + 1.0))
+    }
+
     /// Whether a place lies in it, edges included.
     pub fn contains(self, point: Point) -> bool {
         let (west, east) = (self.southwest.longitude, self.northeast.longitude);
@@ -112,6 +132,39 @@ mod tests {
         assert!(bounds.contains(point(0.0, -175.0)));
         assert!(!bounds.contains(point(0.0, 0.0)));
         assert!(Bounds::new(point(10.0, 0.0), point(-10.0, 1.0)).is_none());
+    }
+
+    #[test]
+    fn a_box_lies_within_its_circle() {
+        let point = |lat, lng| Point::new(lat, lng).expect("valid");
+        for (south, west, north, east) in [
+            (-10.0, 170.0, 10.0, -170.0),
+            (40.0, -5.0, 90.0, 80.0),
+            (4.0, -75.0, 5.0, -74.0),
+        ] {
+            let bounds = Bounds::new(point(south, west), point(north, east)).expect("valid");
+            let (center, radius) = bounds.circle().expect("small");
+            assert!(bounds.contains(center));
+            let width = (east - west + 360.0) % 360.0;
+            for step in 0..=20 {
+                let part = f64::from(step) / 20.0;
+                let longitude = (west + width * part + 540.0) % 360.0 - 180.0;
+                let latitude = south + (north - south) * part;
+                let edge = [
+                    point(south, longitude),
+                    point(north, longitude),
+                    point(latitude, west),
+                    point(latitude, east),
+                ];
+                assert!(edge.into_iter().all(|place| center.haversine_meters(place) <= radius));
+            }
+        }
+        assert!(
+            Bounds::new(point(-60.0, 0.0), point(60.0, 1.0))
+                .expect("valid")
+                .circle()
+                .is_none()
+        );
     }
 
     #[test]

@@ -83,7 +83,7 @@ where
             .unwrap_or_default();
         let span = name.span();
         let pass = async move {
-            let watch = observe::Started::now(&name);
+            let watch = observe::Started::now(&name, gate.rules.contains_key(name.method()));
             let response = match gate.pass(&name, request, inner).await {
                 Ok(response) => response,
                 Err(error) => tonic::Status::from(error).into_http(),

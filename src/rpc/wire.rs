@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     domain::{
-        Revision,
+        AgentId, Revision,
         access::{Caller, Level, User},
         agent::{Agent, Fix, Source},
         geo::{Bounds, Point},
@@ -216,9 +216,26 @@ pub fn position(fix: &Fix) -> pb::Position {
     }
 }
 
-/// How a fix was made, from the wire.
-pub fn source(number: i32) -> Source {
-    Source::of(number).unwrap_or(Source::Unknown)
+/// A fix from the wire.
+pub fn fix(field: &str, wire: pb::Position) -> Result<Fix> {
+    let pb::Position {
+        agent_id,
+        location,
+        fix_time,
+        accuracy_meters,
+        speed_meters_per_second,
+        heading_degrees,
+        source,
+    } = wire;
+    Ok(Fix {
+        agent: AgentId(agent_id),
+        location: point(field, location.unwrap_or_default())?,
+        time: time(field, fix_time.unwrap_or_default())?,
+        accuracy_meters,
+        speed_meters_per_second,
+        heading_degrees,
+        source: Source::of(source).unwrap_or(Source::Unknown),
+    })
 }
 
 /// A user.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::{
@@ -129,8 +129,9 @@ impl Stack {
             bridge_internal: self.addresses.bridge_internal,
             tools: &self.settings.tools,
             logs: self.home.logs(),
-            database_url: self.settings.database_url.is_none().then_some(urls.database).flatten(),
-            redis_url: self.settings.redis_url.is_none().then_some(urls.redis).flatten(),
+            // Those that were given may hold a password: they are not shown.
+            database_url: urls.database.filter(|_| given(&self.settings.database_url).is_none()),
+            redis_url: urls.redis.filter(|_| given(&self.settings.redis_url).is_none()),
         };
         self.write_ready(&summary, team);
         say(summary.text());
@@ -165,20 +166,17 @@ impl Stack {
 
     /// The stores that were not given, and the URLs of all.
     async fn start_stores(&self, team: &mut Team) -> Result<Urls> {
-        let given = Urls {
-            database: self.settings.database_url.as_ref().map(|url| url.expose_secret().to_owned()),
-            redis: self.settings.redis_url.as_ref().map(|url| url.expose_secret().to_owned()),
-        };
+        let (database, redis) = (given(&self.settings.database_url), given(&self.settings.redis_url));
         let wanted = Wanted {
-            postgres: given.database.is_none(),
-            redis: given.redis.is_none(),
+            postgres: database.is_none(),
+            redis: redis.is_none(),
             durability: Durability::Kept,
             programs: self.settings.pg_bin.as_deref(),
         };
         let private = stores::start(&self.home, wanted, team).await?;
         Ok(Urls {
-            database: given.database.or(private.database),
-            redis: given.redis.or(private.redis),
+            database: database.or(private.database),
+            redis: redis.or(private.redis),
         })
     }
 
@@ -282,6 +280,12 @@ impl Stack {
         let _ = http("POST", admin, "/quitquitquit").await;
         team.end_all().await;
     }
+}
+
+/// A URL from the settings; an empty variable is none.
+fn given(url: &Option<SecretString>) -> Option<String> {
+    let url = url.as_ref().map(|url| url.expose_secret().to_owned());
+    url.filter(|url| !url.is_empty())
 }
 
 /// Asks through the public door until the server behind it answers.

@@ -6,7 +6,6 @@ use super::{
     Query,
     agent::{COLUMNS, FROM, decode},
     conditions::Conditions,
-    decode::Place,
 };
 use crate::{
     domain::{
@@ -67,6 +66,9 @@ fn conditions(filter: &Filter) -> Conditions {
         all.and("a.unit = any($)", units.clone(), Type::TEXT_ARRAY);
     }
     if let Some(bounds) = *bounds {
+        if let Some((center, radius)) = bounds.circle() {
+            all.and_near("l.location", center, radius);
+        }
         all.and_within("l.location", bounds);
     }
     if let Some(user) = user {

@@ -2,7 +2,7 @@
 
 use postgres_types::{ToSql, Type};
 
-use crate::domain::geo::Bounds;
+use crate::domain::geo::{Bounds, Point};
 
 /// Conditions of a statement, and parameters of them and of the rest of it.
 #[derive(Default)]
@@ -51,6 +51,21 @@ impl Conditions {
             boxes.push(format!("st_intersects({column}::geometry, st_makeenvelope({corners}, 4326))"));
         }
         self.sql.push_str(&format!(" and ({})", boxes.join(" or ")));
+    }
+
+    /// Adds that a place is at most this many metres from another on the sphere; an index on the column serves it.
+    pub fn and_near(&mut self, column: &str, center: Point, meters: f64) {
+        let center = self.place(center);
+        let meters = self.param(meters, Type::FLOAT8);
+        self.sql
+            .push_str(&format!(" and st_dwithin({column}, {center}, {meters}, false)"));
+    }
+
+    /// Adds a place as a parameter, and gives what stands for it.
+    pub fn place(&mut self, place: Point) -> String {
+        let longitude = self.param(place.longitude(), Type::FLOAT8);
+        let latitude = self.param(place.latitude(), Type::FLOAT8);
+        format!("st_setsrid(st_makepoint({longitude}, {latitude}), 4326)::geography")
     }
 
     /// The parameters.

@@ -57,6 +57,7 @@ impl Connector {
             Host::Unix(_) => true,
             Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
         });
+        let local = local && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback);
         if !local {
             config.ssl_mode(SslMode::Require);
         }
@@ -118,7 +119,12 @@ impl Database {
     /// A connection, when it is this caller's turn.
     pub async fn lease(&self) -> Result<Lease> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
-        let conn = self.pool.get_owned().await?;
+        // After a restart of the database the idle connections are dead: those are left for the pool to replace.
+        let mut conn = self.pool.get_owned().await?;
+        while conn.client.is_closed() {
+            drop(conn);
+            conn = self.pool.get_owned().await?;
+        }
         Ok(Lease { conn, _turn: turn })
     }
 

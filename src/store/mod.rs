@@ -7,6 +7,7 @@ pub mod database;
 pub mod decode;
 pub mod key;
 pub mod migrate;
+pub mod nearby;
 pub mod outbox;
 pub mod position;
 pub mod replay;

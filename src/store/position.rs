@@ -11,7 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use postgres_types::{Kind, Type};
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::{Row, binary_copy::BinaryCopyInWriter};
 
 use super::{
     Query, Tx,
@@ -68,29 +68,45 @@ pub struct Reporter {
 /// Those of the agents that are not deleted and, if a user is named, are this user's.
 pub async fn reporters(on: &impl Query, agents: &[AgentId], user: Option<UserId>) -> Result<BTreeMap<AgentId, Reporter>> {
     let numbers: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
-    let rows = on
-        .rows(
-            "select a.id, a.user_id,
-                    array(select s.task_id from assignments s join tasks t on t.id = s.task_id
-                          where s.agent_id = a.id and t.state <= 3 and t.delete_time is null order by s.task_id) as task_ids,
-                    l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source
-             from agents a left join agent_locations l on l.agent_id = a.id
-             where a.id = any($1) and a.delete_time is null and ($2::bigint is null or a.user_id = $2)",
-            &[&numbers, &user.map(|user| user.0)],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let id = AgentId(row.read("id")?);
-            let reporter = Reporter {
-                user: UserId(row.read("user_id")?),
-                tasks: row.read::<Vec<i64>>("task_ids")?.into_iter().map(TaskId).collect(),
-                fix: decode_fix(row, id)?,
-                zone: row.read::<Option<i64>>("zone_id")?.map(ZoneId),
-            };
-            Ok((id, reporter))
-        })
-        .collect()
+    let user = user.map(|user| user.0);
+    // For many agents at once two queries are several times quicker than an array of tasks in each row.
+    let (rows, work) = tokio::try_join!(located(on, &numbers, user), work(on, &numbers))?;
+    let mut reporters = BTreeMap::new();
+    for row in &rows {
+        let id = AgentId(row.read("id")?);
+        let reporter = Reporter {
+            user: UserId(row.read("user_id")?),
+            tasks: Vec::new(),
+            fix: decode_fix(row, id)?,
+            zone: row.read::<Option<i64>>("zone_id")?.map(ZoneId),
+        };
+        reporters.insert(id, reporter);
+    }
+    for row in &work {
+        if let Some(reporter) = reporters.get_mut(&AgentId(row.read("agent_id")?)) {
+            reporter.tasks.push(TaskId(row.read("task_id")?));
+        }
+    }
+    Ok(reporters)
+}
+
+async fn located(on: &impl Query, agents: &[i64], user: Option<i64>) -> Result<Vec<Row>> {
+    on.rows(
+        "select a.id, a.user_id, l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source
+         from agents a left join agent_locations l on l.agent_id = a.id
+         where a.id = any($1) and a.delete_time is null and ($2::bigint is null or a.user_id = $2)",
+        &[&agents, &user],
+    )
+    .await
+}
+
+async fn work(on: &impl Query, agents: &[i64]) -> Result<Vec<Row>> {
+    on.rows(
+        "select s.agent_id, s.task_id from assignments s join tasks t on t.id = s.task_id
+         where s.agent_id = any($1) and t.state <= 3 and t.delete_time is null order by s.task_id",
+        &[&agents],
+    )
+    .await
 }
 
 /// Fixes of the history with the agent and time of one of these.
@@ -253,7 +269,7 @@ pub async fn track(on: &impl Query, agent: AgentId, from: Timestamp, until: Time
     rows.iter().map(decode).collect()
 }
 
-fn decode(row: &tokio_postgres::Row) -> Result<Fix> {
+fn decode(row: &Row) -> Result<Fix> {
     let agent = AgentId(row.read("agent_id")?);
     decode_fix(row, agent)?.ok_or_else(|| Error::internal("a fix without a place"))
 }
@@ -266,6 +282,9 @@ fn day(time: Timestamp) -> Date {
 /// Makes the partitions of fixes, where they are not there yet.
 pub async fn ensure(tx: &Tx<'_>, fixes: &[Fix]) -> Result<()> {
     let days: BTreeSet<Date> = fixes.iter().map(|fix| day(fix.time)).collect();
+    if days.is_empty() {
+        return Ok(());
+    }
     let days: Vec<Date> = days.into_iter().collect();
     tx.run_sql("select ensure_position_partition(day) from unnest($1::date[]) day", &[&days])
         .await

@@ -1,0 +1,100 @@
+//! AgentService: who is near and could go.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use tonic::Response;
+
+use super::wire;
+use crate::{
+    app::App,
+    domain::{
+        AgentId,
+        agent::{Agent, Obstacle},
+    },
+    error::Result,
+    pb,
+    store::{
+        self,
+        nearby::{Near, Wanted},
+    },
+};
+
+/// Agents wanted, unless the request says how many.
+const COUNT: usize = 10;
+
+/// Oldest fix that still counts, unless the request says how old.
+const FIX_AGE: SignedDuration = SignedDuration::from_mins(15);
+
+/// ListNearby.
+pub async fn list(app: &App, request: pb::ListNearbyRequest) -> Result<Response<pb::ListNearbyResponse>> {
+    let now = app.clock.now();
+    let wanted = wanted(request, now)?;
+    let conn = app.database.lease().await?;
+    let neighbors = store::nearby::find(&*conn, &wanted).await?;
+    let ids: Vec<AgentId> = neighbors.able.iter().map(|near| near.id).collect();
+    let found = store::agent::find(&*conn, &ids).await?;
+    let mut found: HashMap<AgentId, Agent> = found.into_iter().map(|agent| (agent.id, agent)).collect();
+    let agents = neighbors
+        .able
+        .into_iter()
+        .filter_map(|near| able(&near, &found.remove(&near.id)?, now))
+        .collect();
+    let skipped = neighbors.unable.into_iter().filter_map(|near| skipped(near, now)).collect();
+    Ok(Response::new(pb::ListNearbyResponse { agents, skipped }))
+}
+
+fn wanted(request: pb::ListNearbyRequest, now: Timestamp) -> Result<Wanted> {
+    let pb::ListNearbyRequest {
+        location,
+        page_size,
+        radius_meters,
+        max_fix_age,
+        units,
+        specialties,
+    } = request;
+    let age = match max_fix_age {
+        Some(age) => SignedDuration::try_from(wire::length("max_fix_age", age)?).unwrap_or(FIX_AGE),
+        None => FIX_AGE,
+    };
+    Ok(Wanted {
+        center: wire::point("location", location.unwrap_or_default())?,
+        count: usize::try_from(page_size).ok().filter(|count| *count > 0).unwrap_or(COUNT),
+        radius_meters: (radius_meters > 0.0).then_some(radius_meters),
+        fresh_since: now - age,
+        units,
+        specialties,
+    })
+}
+
+fn able(near: &Near, agent: &Agent, now: Timestamp) -> Option<pb::NearbyAgent> {
+    Some(pb::NearbyAgent {
+        agent: Some(wire::agent(agent)),
+        distance_meters: near.meters,
+        fix_age: Some(fix_age(near, now)),
+    })
+}
+
+fn skipped(near: Near, now: Timestamp) -> Option<pb::SkippedAgent> {
+    let reason: Obstacle = near.obstacle?;
+    let fix_age = Some(fix_age(&near, now));
+    let Near {
+        id,
+        code,
+        meters,
+        fix_time: _,
+        obstacle: _,
+    } = near;
+    Some(pb::SkippedAgent {
+        agent_id: id.0,
+        code,
+        distance_meters: meters,
+        fix_age,
+        reason: reason as i32,
+    })
+}
+
+/// Age of a fix; a device's clock may run ahead.
+fn fix_age(near: &Near, now: Timestamp) -> prost_types::Duration {
+    wire::duration(now.duration_since(near.fix_time).max(SignedDuration::ZERO))
+}
