@@ -44,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("import", &["config", "domain", "store"]),
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
-    ("ws_bridge", &["config", "pb", "telemetry"]),
+    ("ws_bridge", &["config", "descriptor", "pb", "telemetry"]),
     ("bot", &["config", "pb", "telemetry"]),
 ];
 
