@@ -30,9 +30,15 @@ const PATIENCE_LIVE: Duration = Duration::from_millis(250);
 /// Patience in a window where several catch up together.
 const PATIENCE_BEHIND: Duration = Duration::from_secs(2);
 
-/// Time after a snapshot in which its watch leaves out facts that the snapshot has already, although they come later in
-/// the feed: as long as transactions that ran while it was taken can last. The main feed would not leave them out.
-const SETTLING: Duration = Duration::from_secs(60);
+/// What a feed keeps, and how soon it may be left.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// What its ring keeps.
+    pub ring: Limits,
+    /// Time after a snapshot in which its watch leaves out facts that the snapshot has already, although they come later
+    /// in the feed: as long as transactions that ran while it was taken can last. The main feed would not leave them out.
+    pub settling: Duration,
+}
 
 /// Where a watch begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +107,7 @@ pub struct Feed {
     pub filter: WatchFilter,
     /// Where it began.
     pub start: Start,
+    terms: Terms,
     state: Mutex<State>,
     /// Rings when the last member left.
     vacated: Notify,
@@ -108,7 +115,7 @@ pub struct Feed {
 
 impl Feed {
     /// A feed without members.
-    pub fn new(filter: WatchFilter, start: Start, limits: Limits, main: bool) -> Self {
+    pub fn new(filter: WatchFilter, start: Start, terms: Terms, main: bool) -> Self {
         let now = Instant::now();
         let (base, plain_from) = match &start {
             Start::Cursor(cursor) => (Some(Arc::clone(cursor)), Some(now)),
@@ -118,8 +125,9 @@ impl Feed {
         Self {
             filter,
             start,
+            terms,
             state: Mutex::new(State {
-                ring: Ring::new(base, limits),
+                ring: Ring::new(base, terms.ring),
                 phase: Phase::Opening,
                 members: HashMap::new(),
                 number: 0,
@@ -225,7 +233,7 @@ impl Feed {
             Kind::SnapshotRow => state.in_snapshot = true,
             Kind::SnapshotEnd => {
                 state.in_snapshot = false;
-                state.plain_from = Some(now + SETTLING);
+                state.plain_from = Some(now + self.terms.settling);
             }
             Kind::Checkpoint => state.phase = Phase::Live,
             Kind::Event if self.start == Start::Now => state.phase = Phase::Live,

@@ -45,6 +45,8 @@ struct Shared {
     feeds: Arc<Feeds>,
     tokens: Tokens,
     doors: Doors,
+    /// Sockets that have not yet said whose they are.
+    strangers: Doors,
     /// Connections by user.
     users: Users,
     /// Subscriptions by user: each may cost an upstream watch.

@@ -108,8 +108,8 @@ pub enum Arrival {
     Known(Credential),
     /// It brought a token.
     Token(String),
-    /// The first frame must bring the token.
-    Unknown,
+    /// The first frame must bring the token. Few may be in that state at a time.
+    Unknown(Entry),
 }
 
 /// Serves a WebSocket to its end.
@@ -142,7 +142,7 @@ async fn admit(shared: &Shared, ws: &mut WebSocket, arrival: Arrival) -> Result<
     let credential = match arrival {
         Arrival::Known(credential) => credential,
         Arrival::Token(token) => verify(shared, &token).await?,
-        Arrival::Unknown => {
+        Arrival::Unknown(_entry) => {
             let token = tokio::select! {
                 () = shared.stop.cancelled() => return Err(Some(Close::GOING_AWAY)),
                 token = timeout(AUTH_PATIENCE, first_token(shared, ws)) => token.map_err(|_| Some(Close::SIGNED_OUT))??,
