@@ -358,3 +358,70 @@ impl State {
         *used > most
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::token::Identity, *};
+
+    /// A feed whose ring is full, and as many members who read nothing.
+    fn full(main: bool, members: usize) -> Feed {
+        let ring = Limits {
+            items: 2,
+            bytes: 10_000,
+            age: Duration::from_secs(30),
+        };
+        let terms = Terms {
+            ring,
+            settling: Duration::ZERO,
+        };
+        let feed = Feed::new(WatchFilter::default(), Start::Cursor("c0".into()), terms, main);
+        let identity = Identity {
+            user: 7,
+            level: 2,
+            until: Timestamp::MAX,
+        };
+        let credential = Arc::new(Credential::new("token", identity));
+        for _ in 0..members {
+            feed.join(Some(0), &credential);
+        }
+        assert_eq!(tries(&feed), Some(0));
+        assert_eq!(tries(&feed), Some(0));
+        feed
+    }
+
+    /// How often a message is refused before it is taken; none: for as long as anybody would wait.
+    fn tries(feed: &Feed) -> Option<u32> {
+        let event = Arc::new(Item::new(Kind::Event, "c", "{}"));
+        (0..10_000).find(|_| feed.offer(&event))
+    }
+
+    fn looks(patience: Duration) -> u32 {
+        u32::try_from(patience.as_millis() / LOOK.as_millis()).expect("few")
+    }
+
+    #[test]
+    fn who_catches_up_alone_is_waited_for() {
+        assert_eq!(tries(&full(false, 1)), None);
+    }
+
+    #[test]
+    fn who_holds_up_others_is_waited_for_once_and_not_long() {
+        for (main, members, patience) in [
+            (false, 2, PATIENCE_BEHIND),
+            (true, 2, PATIENCE_LIVE),
+            (true, 1, PATIENCE_LIVE),
+        ] {
+            let feed = full(main, members);
+            assert_eq!(tries(&feed), Some(looks(patience)));
+            let credential = Arc::clone(&feed.state().members[&0].credential);
+            let first = feed.state().ring.first();
+            feed.join(Some(first), &credential);
+            assert_eq!(tries(&feed), Some(0), "patience is used up for now");
+        }
+    }
+
+    #[test]
+    fn nobody_is_waited_for_where_nobody_is() {
+        assert_eq!(tries(&full(true, 0)), Some(0));
+    }
+}
