@@ -1,7 +1,7 @@
 # `make run` and `make test` need Debian or Ubuntu and Rust; they install whatever else is missing.
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# Arguments for `cargo nextest run`, such as ARGS='-E "test(cursor)"'.
+# Arguments for `cargo nextest run`, such as ARGS='-E "test(cursor)"', or for the bench, such as ARGS=--help.
 ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -31,9 +31,10 @@ baseline: ## Take the protos as they are as what later ones must be compatible w
 release: ## Build for production
 	cargo build --locked --release --bins
 
-bench: ## Measure, with private stores
-	cargo build --locked --release --bins
-	$(TARGET)/release/gad with-stores -- cargo bench --locked
+bench: ## Measure, with private stores: a table, and target/bench.json
+	@scripts/install.sh run
+	@cargo bench --locked --profile quick --bench speed --no-run
+	@$(TARGET)/quick/gad with-stores --durable -- cargo bench --locked --profile quick --bench speed -- $(ARGS)
 
 clean: ## Remove what was built; data in .gad stays
 	cargo clean

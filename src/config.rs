@@ -32,6 +32,8 @@ pub enum Command {
     Seed(SeedSettings),
     /// Make one inspection task of each road piece in a file.
     ImportTasks(ImportSettings),
+    /// Keep the demo city's agents moving.
+    Simulate(SimulateSettings),
     /// Check that database and Redis are set up as the program needs them.
     Doctor(DoctorSettings),
     /// Write the protobuf descriptor set, as Envoy wants it.
@@ -253,6 +255,20 @@ pub struct ImportSettings {
     pub database: DatabaseSettings,
 }
 
+/// `gad simulate`.
+#[derive(Debug, Clone, Args)]
+pub struct SimulateSettings {
+    /// `gad serve`.
+    #[arg(long, env = "GAD_UPSTREAM_URL", default_value = "http://127.0.0.1:50051")]
+    pub upstream_url: String,
+    /// Seconds between steps.
+    #[arg(long, env = "GAD_SIMULATION_SECONDS", default_value_t = 10.0)]
+    pub interval_seconds: f64,
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+}
+
 /// `gad doctor`.
 #[derive(Debug, Clone, Args)]
 pub struct DoctorSettings {
@@ -322,6 +338,9 @@ pub struct WithStoresSettings {
     /// Folder with PostgreSQL's programs; none: Debian's newest one that has PostGIS.
     #[arg(long, env = "GAD_PG_BIN")]
     pub pg_bin: Option<PathBuf>,
+    /// Write as carefully as in production, for measuring; without it commits are quick and may be lost.
+    #[arg(long)]
+    pub durable: bool,
     /// Command and its arguments.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<String>,

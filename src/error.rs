@@ -147,13 +147,13 @@ impl Error {
         Self::Internal(cause.to_string())
     }
 
-    /// The bytes are no such message.
-    pub fn undecodable(cause: &prost::DecodeError) -> Self {
-        Self::Invalid(vec![Problem {
-            field: String::new(),
-            es: format!("el mensaje no se puede leer: {cause}"),
-            en: format!("the message cannot be read: {cause}"),
-        }])
+    /// What came is no such message.
+    pub fn unreadable(cause: impl Display) -> Self {
+        Self::invalid(
+            "",
+            &format!("el mensaje no se puede leer: {cause}"),
+            &format!("the message cannot be read: {cause}"),
+        )
     }
 
     /// gRPC code, reason, and what people read in Spanish and English. The only such table.

@@ -22,6 +22,7 @@ pub mod files;
 pub mod serve;
 pub mod seed;
 pub mod import;
+pub mod simulate;
 pub mod doctor;
 pub mod ws_bridge;
 pub mod stack;

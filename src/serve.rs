@@ -5,9 +5,8 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use axum::Router;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, service::Routes};
+use tonic::{body::Body, service::Routes, transport::server::TcpIncoming};
 use tonic_health::server::HealthReporter;
 use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -232,15 +231,16 @@ where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    // The builder's own setting does not reach connections that come from a listener.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tonic::transport::Server::builder()
         .accept_http1(true)
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_adaptive_window(Some(true))
         .http2_max_header_list_size(Some(32 * 1024))
         .max_concurrent_streams(Some(4096))
-        .serve_with_incoming_shutdown(entry, TcpListenerStream::new(listener), goaway.cancelled_owned())
+        .serve_with_incoming_shutdown(entry, incoming, goaway.cancelled_owned())
         .await
 }
 

@@ -427,3 +427,64 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_step() -> impl Strategy<Value = (Action, i64)> {
+        (prop::sample::select(Action::STEPS.to_vec()), -5_000_i64..5_000)
+    }
+
+    proptest! {
+        /// Whatever is tried, with clocks that go back and forth: times never contradict each other.
+        #[test]
+        fn times_fit_the_state_after_any_steps(steps in prop::collection::vec(any_step(), 0..30)) {
+            let (mut progress, mut now) = (Progress::Scheduled, Timestamp::UNIX_EPOCH);
+            for (action, millis) in steps {
+                now += SignedDuration::from_millis(millis);
+                let before = progress;
+                match progress.step(action, now) {
+                    Ok(after) => progress = after,
+                    Err(refused) => prop_assert_eq!(refused, IllegalStep { action, state: before.state() }),
+                }
+                prop_assert!(progress.paused() >= SignedDuration::ZERO);
+                prop_assert!(progress.ended().zip(progress.started()).is_none_or(|(end, start)| end >= start));
+                prop_assert!(progress.worked().is_none_or(|worked| worked >= SignedDuration::ZERO));
+                prop_assert_eq!(progress.pause_started().is_some(), progress.state() == State::Paused);
+                prop_assert_eq!(progress.ended().is_some(), !progress.state().is_open());
+            }
+        }
+
+        /// The state machine as data says exactly what can be done.
+        #[test]
+        fn the_workflow_is_the_state_machine(steps in prop::collection::vec(any_step(), 0..30)) {
+            let (arrows, mut progress) = (transitions(), Progress::Scheduled);
+            for (action, _) in steps {
+                let arrow = arrows.iter().find(|arrow| arrow.action == action && arrow.from == progress.state());
+                let stepped = progress.step(action, Timestamp::UNIX_EPOCH);
+                prop_assert_eq!(stepped.map(|after| after.state()).ok(), arrow.map(|arrow| arrow.to));
+                progress = stepped.unwrap_or(progress);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_does_not_count_as_work() {
+        let at = |seconds| Timestamp::from_second(seconds).expect("a time");
+        let mut progress = Progress::Scheduled;
+        for (action, second) in [
+            (Action::Start, 0),
+            (Action::Pause, 10),
+            (Action::Resume, 30),
+            (Action::Pause, 40),
+            (Action::Finish, 100),
+        ] {
+            progress = progress.step(action, at(second)).expect("a legal step");
+        }
+        assert_eq!(progress.paused(), SignedDuration::from_secs(80));
+        assert_eq!(progress.worked(), Some(SignedDuration::from_secs(20)));
+    }
+}

@@ -166,7 +166,15 @@ fn body(input: &MessageDescriptor, bound: &[String], body: &str, schemas: &mut S
         }
         name => {
             let field = find(input, name)?;
-            (schemas.field(&field), rules::is_required(&field))
+            // What the path says is not said again.
+            let inner = |path: &'_ String| Some(path.strip_prefix(name)?.strip_prefix('.')?.to_owned());
+            let said: Vec<String> = bound.iter().filter_map(inner).collect();
+            let said: Vec<&str> = said.iter().map(String::as_str).collect();
+            let schema = match field.kind() {
+                Kind::Message(message) if !said.is_empty() => schemas.object(&message, &said),
+                _ => schemas.field(&field),
+            };
+            (schema, rules::is_required(&field))
         }
     };
     Some(json!({ "required": required, "content": { "application/json": { "schema": schema } } }))

@@ -54,9 +54,8 @@ impl Sum {
             accepted,
             repeated,
             refused,
-            mut refusals,
+            refusals,
         } = self;
-        refusals.sort_by_key(|refusal| refusal.index);
         pb::ReportPositionsResponse {
             accepted_count: number(accepted),
             repeated_count: number(repeated),

@@ -110,13 +110,9 @@ impl Cluster {
             "log_timezone=UTC",
             "jit=off",
             "shared_buffers=256MB",
-        ];
-        let temporary = [
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
             "max_connections=200",
         ];
+        let temporary = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
         let settings = match self.durability {
             Durability::Kept => common.to_vec(),
             Durability::Temporary => [common.as_slice(), &temporary].concat(),

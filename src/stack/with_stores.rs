@@ -20,7 +20,12 @@ use crate::config::WithStoresSettings;
 
 /// Runs a command with DATABASE_URL and REDIS_URL of fresh stores; its exit code is the answer.
 pub async fn with_stores(settings: WithStoresSettings) -> Result<ExitCode> {
-    let WithStoresSettings { home, pg_bin, command } = settings;
+    let WithStoresSettings {
+        home,
+        pg_bin,
+        durable,
+        command,
+    } = settings;
     let mut wishes = Wishes::listen()?;
     let home = match home {
         Some(path) => Home::open(&path)?,
@@ -29,7 +34,7 @@ pub async fn with_stores(settings: WithStoresSettings) -> Result<ExitCode> {
     let wanted = Wanted {
         postgres: true,
         redis: true,
-        durability: Durability::Temporary,
+        durability: if durable { Durability::Kept } else { Durability::Temporary },
         programs: pg_bin.as_deref(),
     };
     let mut team = Team::default();

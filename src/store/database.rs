@@ -25,6 +25,9 @@ use crate::{
 /// Parameters of a statement.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// Names every type that is not built in.
+const TYPES: &str = "select null::geography as place";
+
 /// A pool of connections. Callers are served in the order they came.
 #[derive(Clone)]
 pub struct Database {
@@ -323,8 +326,12 @@ pub trait Query: Sync {
     }
 
     /// All rows of a statement that is made for this call: planned for these very values, not kept.
+    ///
+    /// tokio-postgres asks for a type it does not know in the midst of the answer, and then both wait for each other if
+    /// the answer is long. So the types of our columns are made known before, by a statement that is prepared.
     fn typed(&self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> impl Future<Output = Result<Vec<Row>>> + Send {
         async move {
+            self.prepare(TYPES).await?;
             let answer = self.cache().run(self.client().query_typed(sql, params)).await;
             self.checked(answer)
         }

@@ -42,8 +42,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("seed", &["config", "domain", "identity", "store"]),
     ("import", &["config", "domain", "store"]),
+    ("simulate", &["app", "config", "pb"]),
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
+    // `descriptor` for the JSON of messages, which is made from it.
     ("ws_bridge", &["config", "descriptor", "pb", "telemetry"]),
     ("bot", &["config", "pb", "telemetry"]),
 ];

@@ -10,17 +10,27 @@
 )]
 
 mod agent;
+mod bad_input;
 mod bridge;
 mod bridge_clients;
 mod bridge_limits;
 mod chaos;
 mod children;
+mod city;
 mod contract;
+mod dashboard;
+mod documentation;
+mod doors;
+mod edge;
 mod envoy;
 mod layers;
 mod live;
+mod matrix;
+mod matrix_rows;
 mod nearby;
 mod position;
+mod rolling;
 mod stack;
+mod stage;
 mod task;
 mod world;

@@ -408,6 +408,25 @@ async fn a_finished_task_is_carried_on_by_a_new_one() {
     assert_ne!(next.code, task.code);
 }
 
+/// More rows than fit in what is read at once, on a connection that has not met a place before.
+#[tokio::test]
+async fn a_great_list_may_be_the_first_thing_that_a_server_is_asked_for() {
+    let world = World::start().await;
+    let supervisor = world.supervisor().await;
+    let tasks = "insert into tasks (uid, code, title, kind, priority, state, planned_start_time, location, delegate_user_id,
+                                    creator_user_id, create_time, update_time, words)
+                 select gen_random_uuid(), 'L-' || n, repeat('muy largo ', 20), 1, 1, 1, now(), 'SRID=4326;POINT(-74.07 4.65)',
+                        $1::bigint, $1::bigint, now(), now(), ''
+                 from generate_series(1, 1000) n";
+    world.database().await.execute(tasks, &[&supervisor.id]).await.unwrap();
+    let request = pb::ListTasksRequest {
+        page_size: 1000,
+        ..Default::default()
+    };
+    let page = supervisor.tasks().list_tasks(request).await.unwrap().into_inner();
+    assert_eq!(page.tasks.len(), 1000);
+}
+
 #[tokio::test]
 async fn lists_filter_by_state_words_and_place() {
     let world = World::start().await;
