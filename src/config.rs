@@ -365,6 +365,9 @@ pub struct BridgeSettings {
     /// Most connections of one user at a time.
     #[arg(long, env = "WS_MAX_CONNECTIONS_PER_USER", default_value_t = 100)]
     pub max_connections_per_user: usize,
+    /// Most subscriptions of one user at a time, on all connections together.
+    #[arg(long, env = "WS_MAX_SUBSCRIPTIONS_PER_USER", default_value_t = 200)]
+    pub max_subscriptions_per_user: usize,
     /// Greatest frame a client may send, in bytes.
     #[arg(long, env = "WS_MESSAGE_MAX_SIZE", default_value_t = 65_536)]
     pub message_max_size: usize,

@@ -154,7 +154,10 @@ pub async fn watch(
             Arrival::Known(Credential::new(&token, identity))
         }
         None if headers.contains_key(header::AUTHORIZATION) => return Err(Refused::SIGNED_OUT),
-        None => protocol_token(&headers).map_or(Arrival::Unknown, Arrival::Token),
+        None => match protocol_token(&headers) {
+            Some(token) => Arrival::Token(token),
+            None => Arrival::Unknown(shared.strangers.enter().ok_or(Refused::OVERLOADED)?),
+        },
     };
     // Somewhat more than a frame may have, so that one that is too big can be answered.
     let hard_limit = shared.settings.message_max_size.saturating_mul(4);

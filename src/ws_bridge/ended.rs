@@ -51,9 +51,9 @@ impl Ended {
         Self::because("CLOSED", Code::Cancelled, why)
     }
 
-    /// Whether there is nothing to go on from.
-    pub fn is_expired_cursor(&self) -> bool {
-        self.reason == "CURSOR_EXPIRED"
+    /// Whether asking for the same again would get the same answer.
+    pub fn is_final(&self) -> bool {
+        is_final(self.code)
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn an_expired_cursor_ends_it_for_all() {
         let told = |next| match next {
-            Next::Over(ended) => ended.is_expired_cursor(),
+            Next::Over(ended) => ended.is_final() && ended.reason == "CURSOR_EXPIRED",
             _ => false,
         };
         assert!(told(end(EndReason::CursorExpired, Code::OutOfRange)));

@@ -30,9 +30,15 @@ const PATIENCE_LIVE: Duration = Duration::from_millis(250);
 /// Patience in a window where several catch up together.
 const PATIENCE_BEHIND: Duration = Duration::from_secs(2);
 
-/// Time after a snapshot in which its watch leaves out facts that the snapshot has already, although they come later in
-/// the feed: as long as transactions that ran while it was taken can last. The main feed would not leave them out.
-const SETTLING: Duration = Duration::from_secs(60);
+/// What a feed keeps, and how soon it may be left.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// What its ring keeps.
+    pub ring: Limits,
+    /// Time after a snapshot in which its watch leaves out facts that the snapshot has already, although they come later
+    /// in the feed: as long as transactions that ran while it was taken can last. The main feed would not leave them out.
+    pub settling: Duration,
+}
 
 /// Where a watch begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +107,7 @@ pub struct Feed {
     pub filter: WatchFilter,
     /// Where it began.
     pub start: Start,
+    terms: Terms,
     state: Mutex<State>,
     /// Rings when the last member left.
     vacated: Notify,
@@ -108,7 +115,7 @@ pub struct Feed {
 
 impl Feed {
     /// A feed without members.
-    pub fn new(filter: WatchFilter, start: Start, limits: Limits, main: bool) -> Self {
+    pub fn new(filter: WatchFilter, start: Start, terms: Terms, main: bool) -> Self {
         let now = Instant::now();
         let (base, plain_from) = match &start {
             Start::Cursor(cursor) => (Some(Arc::clone(cursor)), Some(now)),
@@ -118,8 +125,9 @@ impl Feed {
         Self {
             filter,
             start,
+            terms,
             state: Mutex::new(State {
-                ring: Ring::new(base, limits),
+                ring: Ring::new(base, terms.ring),
                 phase: Phase::Opening,
                 members: HashMap::new(),
                 number: 0,
@@ -225,7 +233,7 @@ impl Feed {
             Kind::SnapshotRow => state.in_snapshot = true,
             Kind::SnapshotEnd => {
                 state.in_snapshot = false;
-                state.plain_from = Some(now + SETTLING);
+                state.plain_from = Some(now + self.terms.settling);
             }
             Kind::Checkpoint => state.phase = Phase::Live,
             Kind::Event if self.start == Start::Now => state.phase = Phase::Live,
@@ -348,5 +356,72 @@ impl State {
         }
         *used += LOOK;
         *used > most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::token::Identity, *};
+
+    /// A feed whose ring is full, and as many members who read nothing.
+    fn full(main: bool, members: usize) -> Feed {
+        let ring = Limits {
+            items: 2,
+            bytes: 10_000,
+            age: Duration::from_secs(30),
+        };
+        let terms = Terms {
+            ring,
+            settling: Duration::ZERO,
+        };
+        let feed = Feed::new(WatchFilter::default(), Start::Cursor("c0".into()), terms, main);
+        let identity = Identity {
+            user: 7,
+            level: 2,
+            until: Timestamp::MAX,
+        };
+        let credential = Arc::new(Credential::new("token", identity));
+        for _ in 0..members {
+            feed.join(Some(0), &credential);
+        }
+        assert_eq!(tries(&feed), Some(0));
+        assert_eq!(tries(&feed), Some(0));
+        feed
+    }
+
+    /// How often a message is refused before it is taken; none: for as long as anybody would wait.
+    fn tries(feed: &Feed) -> Option<u32> {
+        let event = Arc::new(Item::new(Kind::Event, "c", "{}"));
+        (0..10_000).find(|_| feed.offer(&event))
+    }
+
+    fn looks(patience: Duration) -> u32 {
+        u32::try_from(patience.as_millis() / LOOK.as_millis()).expect("few")
+    }
+
+    #[test]
+    fn who_catches_up_alone_is_waited_for() {
+        assert_eq!(tries(&full(false, 1)), None);
+    }
+
+    #[test]
+    fn who_holds_up_others_is_waited_for_once_and_not_long() {
+        for (main, members, patience) in [
+            (false, 2, PATIENCE_BEHIND),
+            (true, 2, PATIENCE_LIVE),
+            (true, 1, PATIENCE_LIVE),
+        ] {
+            let feed = full(main, members);
+            assert_eq!(tries(&feed), Some(looks(patience)));
+            let credential = Arc::clone(&feed.state().members[&0].credential);
+            let first = feed.state().ring.first();
+            feed.join(Some(first), &credential);
+            assert_eq!(tries(&feed), Some(0), "patience is used up for now");
+        }
+    }
+
+    #[test]
+    fn nobody_is_waited_for_where_nobody_is() {
+        assert_eq!(tries(&full(true, 0)), Some(0));
     }
 }

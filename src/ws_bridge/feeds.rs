@@ -11,11 +11,10 @@ use prost::Message as _;
 use super::{
     clock::Clock,
     ended::Ended,
-    feed::{Feed, Start},
+    feed::{Feed, Start, Terms},
     frame::Wish,
     json::Json,
     meter::Meter,
-    ring::Limits,
     token::{Credential, Identity},
     upstream::Upstream,
 };
@@ -93,19 +92,19 @@ pub struct Feeds {
     pub clock: Clock,
     /// Counters.
     pub meter: Meter,
-    limits: Limits,
+    terms: Terms,
     slots: Mutex<HashMap<Key, Slot>>,
 }
 
 impl Feeds {
     /// None as yet.
-    pub fn new(upstream: Arc<Upstream>, json: Json, clock: Clock, meter: Meter, limits: Limits) -> Self {
+    pub fn new(upstream: Arc<Upstream>, json: Json, clock: Clock, meter: Meter, terms: Terms) -> Self {
         Self {
             upstream,
             json,
             clock,
             meter,
-            limits,
+            terms,
             slots: Mutex::default(),
         }
     }
@@ -123,7 +122,7 @@ impl Feeds {
             Start::Now => match &slot.main {
                 Some(main) => sit(Arc::clone(main), main.join(None, credential)),
                 None => {
-                    let feed = Feed::new(wish.filter.clone(), Start::Now, self.limits, true);
+                    let feed = Feed::new(wish.filter.clone(), Start::Now, self.terms, true);
                     let (feed, member) = self.open(key, feed, None, credential);
                     slot.main = Some(Arc::clone(&feed));
                     sit(feed, member)
@@ -137,13 +136,13 @@ impl Feeds {
                 if let Some((feed, member)) = found {
                     return sit(feed, member);
                 }
-                let feed = Feed::new(wish.filter.clone(), wish.start.clone(), self.limits, false);
+                let feed = Feed::new(wish.filter.clone(), wish.start.clone(), self.terms, false);
                 let (feed, member) = self.open(key, feed, Some(0), credential);
                 slot.behind.insert(Arc::clone(cursor), Arc::clone(&feed));
                 sit(feed, member)
             }
             Start::Snapshot => {
-                let feed = Feed::new(wish.filter.clone(), Start::Snapshot, self.limits, false);
+                let feed = Feed::new(wish.filter.clone(), Start::Snapshot, self.terms, false);
                 let (feed, member) = self.open(key, feed, Some(0), credential);
                 sit(feed, member)
             }

@@ -2,9 +2,9 @@
 
 use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{ended::Ended, feed::Start, json::Json};
+use super::{ended::Ended, feed::Start, item::quoted, json::Json};
 use crate::pb::WatchFilter;
 
 /// Longest name of a subscription.
@@ -236,40 +236,50 @@ impl Welcome {
             subscription_limit,
             frame_limit_bytes,
         } = self;
-        text(&json!({
-            "type": "welcome",
-            "connection_id": connection_id,
-            "user_id": user_id.to_string(),
-            "expire_time": expire_time.to_string(),
-            "heartbeat_seconds": heartbeat_seconds,
-            "timeout_seconds": timeout_seconds,
-            "subscription_limit": subscription_limit,
-            "frame_limit_bytes": frame_limit_bytes,
-        }))
+        let [heartbeat_seconds, timeout_seconds] = [heartbeat_seconds, timeout_seconds].map(f64::to_string);
+        frame(
+            "welcome",
+            &[
+                ("connection_id", &quoted(connection_id)),
+                ("user_id", &quoted(&user_id.to_string())),
+                ("expire_time", &quoted(&expire_time.to_string())),
+                ("heartbeat_seconds", &heartbeat_seconds),
+                ("timeout_seconds", &timeout_seconds),
+                ("subscription_limit", &subscription_limit.to_string()),
+                ("frame_limit_bytes", &frame_limit_bytes.to_string()),
+            ],
+        )
     }
 }
 
 /// The connection lives on with a new token.
 pub fn authenticated(expire_time: Timestamp) -> Utf8Bytes {
-    text(&json!({"type": "authenticated", "expire_time": expire_time.to_string()}))
+    frame("authenticated", &[("expire_time", &quoted(&expire_time.to_string()))])
 }
 
 /// The subscription is there; what it hears follows.
 pub fn subscribed(id: &str) -> Utf8Bytes {
-    text(&json!({"type": "subscribed", "id": id}))
+    frame("subscribed", &[("id", &quoted(id))])
 }
 
 /// The answer to a ping.
 pub fn pong(data: &Value) -> Utf8Bytes {
-    text(&json!({"type": "pong", "data": data}))
+    frame("pong", &[("data", &data.to_string())])
 }
 
 /// The last frame of a subscription.
 pub fn end(id: &str, cursor: &str, ended: &Ended) -> Utf8Bytes {
     let Ended { reason, code, message } = ended;
-    text(&json!({
-        "type": "end", "id": id, "cursor": cursor, "reason": reason, "code": *code as i32, "message": message,
-    }))
+    frame(
+        "end",
+        &[
+            ("id", &quoted(id)),
+            ("cursor", &quoted(cursor)),
+            ("reason", &quoted(reason)),
+            ("code", &(*code as i32).to_string()),
+            ("message", &quoted(message)),
+        ],
+    )
 }
 
 /// A frame was refused.
@@ -280,17 +290,21 @@ pub fn error(problem: &Problem) -> Utf8Bytes {
         field,
         id,
     } = problem;
-    let mut frame = json!({"type": "error", "reason": reason, "message": message});
-    for (name, value) in [("field", field), ("id", id)] {
-        if let Some(value) = value {
-            frame[name] = Value::from(value.as_str());
-        }
-    }
-    text(&frame)
+    let mut fields = vec![("reason", quoted(reason)), ("message", quoted(message))];
+    fields.extend(field.as_deref().map(|field| ("field", quoted(field))));
+    fields.extend(id.as_deref().map(|id| ("id", quoted(id))));
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    frame("error", &fields)
 }
 
-fn text(frame: &Value) -> Utf8Bytes {
-    frame.to_string().into()
+/// A frame with its type first, for those who read it with their eyes. Values are JSON.
+fn frame(kind: &str, fields: &[(&str, &str)]) -> Utf8Bytes {
+    let mut text = format!(r#"{{"type":"{kind}""#);
+    for (name, value) in fields {
+        text.push_str(&format!(r#","{name}":{value}"#));
+    }
+    text.push('}');
+    text.into()
 }
 
 #[cfg(test)]

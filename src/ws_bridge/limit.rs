@@ -16,13 +16,18 @@ const FRAMES_PER_SECOND: f64 = 20.0;
 /// Frames that a client may send at once.
 const FRAMES_AT_ONCE: f64 = 40.0;
 
-/// Counts connections, all together and by user.
+/// Counts connections.
 #[derive(Debug)]
 pub struct Doors {
     free: Arc<Semaphore>,
     most: usize,
-    most_per_user: usize,
-    users: Arc<Mutex<HashMap<i64, usize>>>,
+}
+
+/// Counts something by user.
+#[derive(Debug)]
+pub struct Users {
+    most: usize,
+    counts: Arc<Mutex<HashMap<i64, usize>>>,
 }
 
 /// One connection of all.
@@ -31,38 +36,58 @@ pub struct Entry {
     _permit: OwnedSemaphorePermit,
 }
 
-/// One connection of a user.
+/// One of a user.
 #[derive(Debug)]
 pub struct UserEntry {
-    users: Arc<Mutex<HashMap<i64, usize>>>,
+    counts: Arc<Mutex<HashMap<i64, usize>>>,
     user: i64,
 }
 
 impl Drop for UserEntry {
     fn drop(&mut self) {
-        let mut users = lock(&self.users);
-        if let Some(count) = users.get_mut(&self.user) {
+        let mut counts = lock(&self.counts);
+        if let Some(count) = counts.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {
-                users.remove(&self.user);
+                counts.remove(&self.user);
             }
         }
     }
 }
 
-fn lock(users: &Mutex<HashMap<i64, usize>>) -> MutexGuard<'_, HashMap<i64, usize>> {
-    users.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(counts: &Mutex<HashMap<i64, usize>>) -> MutexGuard<'_, HashMap<i64, usize>> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Users {
+    /// With this limit for each.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            counts: Arc::default(),
+        }
+    }
+
+    /// Lets one of a user in, if the user has not too many.
+    pub fn enter(&self, user: i64) -> Option<UserEntry> {
+        let mut counts = lock(&self.counts);
+        let count = counts.entry(user).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        let counts = Arc::clone(&self.counts);
+        Some(UserEntry { counts, user })
+    }
 }
 
 impl Doors {
-    /// With these limits.
-    pub fn new(most: usize, most_per_user: usize) -> Self {
+    /// With this limit.
+    pub fn new(most: usize) -> Self {
         let most = most.min(Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(most)),
             most,
-            most_per_user,
-            users: Arc::default(),
         }
     }
 
@@ -70,20 +95,6 @@ impl Doors {
     pub fn enter(&self) -> Option<Entry> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
         Some(Entry { _permit: permit })
-    }
-
-    /// Lets one of a user in, if the user has not too many.
-    pub fn enter_as(&self, user: i64) -> Option<UserEntry> {
-        let mut users = lock(&self.users);
-        let count = users.entry(user).or_default();
-        if *count >= self.most_per_user {
-            return None;
-        }
-        *count += 1;
-        Some(UserEntry {
-            users: Arc::clone(&self.users),
-            user,
-        })
     }
 
     /// Returns when all have left, or after `patience`; says how many are still there.
@@ -143,16 +154,17 @@ mod tests {
 
     #[tokio::test]
     async fn who_leaves_makes_room() {
-        let doors = Doors::new(2, 1);
+        let doors = Doors::new(2);
         let first = doors.enter();
         let _second = doors.enter();
         assert!(first.is_some() && doors.enter().is_none());
         drop(first);
         assert!(doors.enter().is_some());
-        let mine = doors.enter_as(7);
-        assert!(mine.is_some() && doors.enter_as(7).is_none() && doors.enter_as(8).is_some());
-        drop(mine);
-        assert!(doors.enter_as(7).is_some());
         assert_eq!(doors.all_left(Duration::ZERO).await, 1);
+        let users = Users::new(1);
+        let mine = users.enter(7);
+        assert!(mine.is_some() && users.enter(7).is_none() && users.enter(8).is_some());
+        drop(mine);
+        assert!(users.enter(7).is_some());
     }
 }

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     door::Refused,
     feeds::Feeds,
-    limit::{Doors, Entry},
+    limit::{Doors, Entry, Users},
     token::Tokens,
 };
 use crate::config::BridgeSettings;
@@ -45,6 +45,12 @@ struct Shared {
     feeds: Arc<Feeds>,
     tokens: Tokens,
     doors: Doors,
+    /// Sockets that have not yet said whose they are.
+    strangers: Doors,
+    /// Connections by user.
+    users: Users,
+    /// Subscriptions by user: each may cost an upstream watch.
+    subscribers: Users,
     /// The bridge is going down.
     stop: CancellationToken,
 }

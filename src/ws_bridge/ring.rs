@@ -2,7 +2,12 @@
 //!
 //! Messages are numbered as they come. What lies before the first one kept is known by its cursor only.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -22,7 +27,7 @@ pub struct Limits {
 /// The latest messages, oldest first.
 #[derive(Debug)]
 pub struct Ring {
-    entries: VecDeque<(Instant, Arc<Item>)>,
+    entries: VecDeque<Entry>,
     /// Number of the first entry, or of the next one to come.
     first: u64,
     bytes: usize,
@@ -31,6 +36,20 @@ pub struct Ring {
     /// Cursor of the place after the last entry, if known.
     latest: Option<Arc<str>>,
     limits: Limits,
+}
+
+/// A message, when it came, and a hash of its cursor: many look for cursors that are not here.
+#[derive(Debug)]
+struct Entry {
+    item: Arc<Item>,
+    at: Instant,
+    hash: u64,
+}
+
+fn hash(cursor: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    cursor.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a reader finds at its place.
@@ -78,15 +97,14 @@ impl Ring {
             return Found::Overtaken;
         };
         let entry = usize::try_from(index).ok().and_then(|index| self.entries.get(index));
-        entry.map_or(Found::Nothing, |(_, item)| Found::Item(Arc::clone(item)))
+        entry.map_or(Found::Nothing, |entry| Found::Item(Arc::clone(&entry.item)))
     }
 
     /// Number of the message that follows the place with this cursor, if that place is in the ring.
     pub fn after(&self, cursor: &str) -> Option<u64> {
-        let found = self
-            .entries
-            .iter()
-            .rposition(|(_, item)| item.cursor().is_some_and(|at| **at == *cursor));
+        let hash = hash(cursor);
+        let is_it = |entry: &Entry| entry.hash == hash && entry.item.cursor().is_some_and(|at| **at == *cursor);
+        let found = self.entries.iter().rposition(is_it);
         match found {
             Some(index) => Some(self.first + index as u64 + 1),
             None => (self.base.as_deref() == Some(cursor)).then_some(self.first),
@@ -97,12 +115,12 @@ impl Ring {
     pub fn fits(&self, item: &Item, floor: u64) -> bool {
         let mut gone = 0;
         let mut bytes = self.bytes + item.size();
-        for (_, old) in &self.entries {
+        for old in &self.entries {
             let kept = self.entries.len() - gone;
             if kept < self.limits.items && bytes <= self.limits.bytes {
                 break;
             }
-            bytes -= old.size();
+            bytes -= old.item.size();
             gone += 1;
         }
         self.first + gone as u64 <= floor
@@ -114,7 +132,8 @@ impl Ring {
         if let Some(cursor) = item.cursor() {
             self.latest = Some(Arc::clone(cursor));
         }
-        self.entries.push_back((now, item));
+        let hash = item.cursor().map_or(0, |cursor| hash(cursor));
+        self.entries.push_back(Entry { item, at: now, hash });
         while self.entries.len() > 1 && (self.entries.len() > self.limits.items || self.bytes > self.limits.bytes) {
             self.drop_first();
         }
@@ -123,7 +142,7 @@ impl Ring {
     /// Whether the oldest message is old enough to go, if everybody has read it.
     pub fn is_stale(&self, now: Instant) -> bool {
         let oldest = self.entries.front().filter(|_| self.entries.len() > 1);
-        oldest.is_some_and(|(at, _)| now.duration_since(*at) > self.limits.age)
+        oldest.is_some_and(|entry| now.duration_since(entry.at) > self.limits.age)
     }
 
     /// Drops what is old and read by all whose place is at `floor` or after. The last message stays.
@@ -134,7 +153,7 @@ impl Ring {
     }
 
     fn drop_first(&mut self) {
-        if let Some((_, item)) = self.entries.pop_front() {
+        if let Some(Entry { item, .. }) = self.entries.pop_front() {
             self.first += 1;
             self.bytes -= item.size();
             if let Some(cursor) = item.cursor() {

@@ -21,9 +21,10 @@ use super::{
     Shared,
     clock::Clock,
     door,
+    feed::Terms,
     feeds::Feeds,
     json::Json,
-    limit::Doors,
+    limit::{Doors, Users},
     meter::{Meter, Stats},
     ring::Limits,
     sse,
@@ -34,6 +35,8 @@ use crate::{config::BridgeSettings, telemetry::Metrics};
 
 /// How long a message is kept that everybody has read: for those who lose their connection and come back.
 const KEPT: Duration = Duration::from_secs(30);
+/// Longest that a transaction lasts; the server's statements end sooner.
+const SETTLING: Duration = Duration::from_secs(60);
 /// Bytes that the kernel keeps for a client that does not read. Beyond that the client is behind.
 const SEND_BUFFER: usize = 128 * 1024;
 /// Wait before the server is asked again for its keys.
@@ -64,12 +67,16 @@ impl Bridge {
     pub async fn bind(settings: BridgeSettings, clock: Clock) -> anyhow::Result<Self> {
         let metrics = Metrics::start()?;
         let upstream = Arc::new(Upstream::new(&settings.upstream_url)?);
-        let limits = Limits {
+        let ring = Limits {
             items: settings.queue.max(1),
             bytes: settings.queue_bytes,
             age: KEPT,
         };
-        let feeds = Feeds::new(Arc::clone(&upstream), Json::load()?, clock, Meter::default(), limits);
+        let terms = Terms {
+            ring,
+            settling: SETTLING,
+        };
+        let feeds = Feeds::new(Arc::clone(&upstream), Json::load()?, clock, Meter::default(), terms);
         let listener = listen(settings.listen).await?;
         let internal = listen(settings.internal_listen).await?;
         Ok(Self {
@@ -78,7 +85,10 @@ impl Bridge {
             shared: Arc::new(Shared {
                 feeds: Arc::new(feeds),
                 tokens: Tokens::new(upstream),
-                doors: Doors::new(settings.max_connections, settings.max_connections_per_user),
+                doors: Doors::new(settings.max_connections),
+                strangers: Doors::new((settings.max_connections / 10).max(10)),
+                users: Users::new(settings.max_connections_per_user),
+                subscribers: Users::new(settings.max_subscriptions_per_user),
                 stop: CancellationToken::new(),
                 settings,
             }),

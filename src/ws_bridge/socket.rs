@@ -85,6 +85,7 @@ struct Named {
     id: String,
     quoted: String,
     subscription: Subscription,
+    _counted: UserEntry,
 }
 
 /// One WebSocket.
@@ -107,8 +108,8 @@ pub enum Arrival {
     Known(Credential),
     /// It brought a token.
     Token(String),
-    /// The first frame must bring the token.
-    Unknown,
+    /// The first frame must bring the token. Few may be in that state at a time.
+    Unknown(Entry),
 }
 
 /// Serves a WebSocket to its end.
@@ -141,7 +142,7 @@ async fn admit(shared: &Shared, ws: &mut WebSocket, arrival: Arrival) -> Result<
     let credential = match arrival {
         Arrival::Known(credential) => credential,
         Arrival::Token(token) => verify(shared, &token).await?,
-        Arrival::Unknown => {
+        Arrival::Unknown(_entry) => {
             let token = tokio::select! {
                 () = shared.stop.cancelled() => return Err(Some(Close::GOING_AWAY)),
                 token = timeout(AUTH_PATIENCE, first_token(shared, ws)) => token.map_err(|_| Some(Close::SIGNED_OUT))??,
@@ -149,10 +150,7 @@ async fn admit(shared: &Shared, ws: &mut WebSocket, arrival: Arrival) -> Result<
             verify(shared, &token).await?
         }
     };
-    let entry = shared
-        .doors
-        .enter_as(credential.identity().user)
-        .ok_or(Some(Close::TOO_MANY))?;
+    let entry = shared.users.enter(credential.identity().user).ok_or(Some(Close::TOO_MANY))?;
     Ok((credential, entry))
 }
 
@@ -431,10 +429,14 @@ impl Socket {
         if self.subscriptions.len() >= SUBSCRIPTIONS {
             return Err(Problem::of("TOO_MANY_SUBSCRIPTIONS", "unsubscribe first").about(&id));
         }
+        let counted = self.shared.subscribers.enter(self.credential.identity().user);
+        let counted = counted
+            .ok_or_else(|| Problem::of("TOO_MANY_SUBSCRIPTIONS", "you have too many on all your connections").about(&id))?;
         let answer = frame::subscribed(&id);
         self.subscriptions.push(Named {
             quoted: quoted(&id),
             subscription: Subscription::new(&self.shared.feeds, wish, &self.credential),
+            _counted: counted,
             id,
         });
         Ok(answer)

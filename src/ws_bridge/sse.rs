@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -24,7 +24,7 @@ use super::{
     clock::until,
     door::{Refused, bearer},
     ended::Ended,
-    frame::{Problem, Wish},
+    frame::{self, Problem, Wish},
     json::Json,
     limit::{Entry, UserEntry},
     meter::Counted,
@@ -34,7 +34,7 @@ use super::{
 
 /// What a browser waits before it comes back, in milliseconds.
 const COME_BACK: u32 = 2000;
-/// The same if it would only be told again that its cursor has expired.
+/// The same if it would only hear the same again, such as that its cursor has expired.
 const COME_BACK_LATER: u32 = 30_000;
 /// Bytes that are handed on at a time.
 const BATCH: usize = 16 * 1024;
@@ -49,8 +49,9 @@ pub async fn events(
     let (wish, token) = read(query.as_deref().unwrap_or_default(), &headers, &shared.feeds.json)?;
     let token = bearer(&headers).or(token).ok_or(Refused::SIGNED_OUT)?;
     let identity = shared.tokens.verify(&token, shared.feeds.clock.now()).await?;
-    let user = shared.doors.enter_as(identity.user).ok_or(Refused::TOO_MANY)?;
+    let user = shared.users.enter(identity.user).ok_or(Refused::TOO_MANY)?;
     let credential = Arc::new(Credential::new(&token, identity));
+    let seat = shared.subscribers.enter(identity.user).ok_or(Refused::TOO_MANY)?;
     let subscription = Subscription::new(&shared.feeds, *wish, &credential);
     let period = Duration::from_secs_f64(shared.settings.heartbeat_interval);
     let mut heartbeat = interval_at(Instant::now() + period, period);
@@ -62,7 +63,7 @@ pub async fn events(
         token_over: Box::pin(sleep_until(Instant::now() + left)),
         stopped: Box::pin(shared.stop.clone().cancelled_owned()),
         phase: Phase::Beginning,
-        _held: (entry, user, shared.feeds.meter.stream()),
+        _held: (entry, user, seat, shared.feeds.meter.stream()),
         shared,
     };
     let headers = [
@@ -152,7 +153,7 @@ struct EventStream {
     token_over: Pin<Box<Sleep>>,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
     phase: Phase,
-    _held: (Entry, UserEntry, Counted),
+    _held: (Entry, UserEntry, UserEntry, Counted),
     shared: Arc<Shared>,
 }
 
@@ -160,15 +161,9 @@ impl EventStream {
     /// The last message. It has no id: the browser keeps that of the last message before it.
     fn end(&mut self, ended: &Ended) -> Bytes {
         self.phase = Phase::Over;
-        let Ended { reason, code, message } = ended;
-        let data = json!({
-            "type": "end", "cursor": self.subscription.cursor(), "reason": reason, "code": *code as i32, "message": message,
-        });
-        let retry = if ended.is_expired_cursor() {
-            COME_BACK_LATER
-        } else {
-            COME_BACK
-        };
+        let data = frame::end("", self.subscription.cursor(), ended);
+        let data = data.replacen(r#""id":"","#, "", 1);
+        let retry = if ended.is_final() { COME_BACK_LATER } else { COME_BACK };
         format!("retry: {retry}\nevent: end\ndata: {data}\n\n").into()
     }
 

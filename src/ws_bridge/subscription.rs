@@ -90,14 +90,21 @@ impl Subscription {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::LazyLock, task::Waker};
+    use std::{sync::LazyLock, task::Waker, time::Duration};
 
     use jiff::{SignedDuration, Timestamp};
     use proptest::prelude::*;
 
     use super::{
         super::{
-            clock::Clock, feed::Feed, item::Kind, json::Json, meter::Meter, ring::Limits, token::Identity, upstream::Upstream,
+            clock::Clock,
+            feed::{Feed, Terms},
+            item::Kind,
+            json::Json,
+            meter::Meter,
+            ring::Limits,
+            token::Identity,
+            upstream::Upstream,
         },
         *,
     };
@@ -110,18 +117,23 @@ mod tests {
     static JSON: LazyLock<Json> = LazyLock::new(|| Json::load().expect("the descriptors are whole"));
 
     fn feeds(items: usize) -> Arc<Feeds> {
+        feeds_settling(items, Duration::ZERO)
+    }
+
+    fn feeds_settling(items: usize, settling: Duration) -> Arc<Feeds> {
         let upstream = Upstream::new("http://127.0.0.1:1").expect("an address");
-        let limits = Limits {
+        let ring = Limits {
             items,
             bytes: 1_000_000,
-            age: std::time::Duration::ZERO,
+            age: Duration::ZERO,
         };
+        let terms = Terms { ring, settling };
         Arc::new(Feeds::new(
             Arc::new(upstream),
             JSON.clone(),
             Clock::of(now),
             Meter::default(),
-            limits,
+            terms,
         ))
     }
 
@@ -339,6 +351,48 @@ mod tests {
         );
         drop((late, with));
         assert!(!feeds.retire(&first.key, &first.seat.feed));
+    }
+
+    /// What a client hears until it has to wait: kinds, and where it is.
+    fn read_all(subscription: &mut Subscription) -> (Vec<Kind>, String) {
+        let mut kinds = Vec::new();
+        while let Poll::Ready(Heard::Item(item)) = subscription.poll(&mut Context::from_waker(Waker::noop())) {
+            kinds.push(item.kind());
+        }
+        (kinds, subscription.cursor().to_owned())
+    }
+
+    #[test]
+    fn who_began_with_a_snapshot_goes_over_when_it_has_settled() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let _inside = runtime.enter();
+        for settling in [Duration::ZERO, Duration::from_secs(60)] {
+            let feeds = feeds_settling(10, settling);
+            let steady = subscribe(&feeds, Start::Now);
+            let mut fresh = subscribe(&feeds, Start::Snapshot);
+            let own = Arc::clone(&fresh.seat.feed);
+            let say = |feed: &Feed, kind, at| assert!(feed.offer(&Arc::new(Item::new(kind, &cursor(at), "{}"))));
+            say(&own, Kind::SnapshotRow, 0);
+            assert_eq!(own.resume(), Err(Ended::SNAPSHOT_CUT), "rows cannot be gone on with");
+            assert_eq!(read_all(&mut fresh), (vec![Kind::SnapshotRow], String::new()));
+            say(&own, Kind::SnapshotEnd, 2);
+            assert_eq!(own.resume(), Ok(Some(cursor(2))));
+            for at in 3..=4 {
+                say(&steady.seat.feed, Kind::Event, at);
+            }
+            say(&own, Kind::Event, 3);
+            let (kinds, at) = read_all(&mut fresh);
+            let over = settling.is_zero();
+            assert_eq!(
+                kinds,
+                [Kind::SnapshotEnd, Kind::Event, Kind::Event][..if over { 3 } else { 2 }]
+            );
+            assert_eq!(&*at, if over { "c4" } else { "c3" });
+            assert_eq!(Arc::ptr_eq(&fresh.seat.feed, &steady.seat.feed), over);
+        }
     }
 
     #[test]

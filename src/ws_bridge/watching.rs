@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Streaming;
 
 use super::{
@@ -18,13 +18,15 @@ use crate::pb::{WatchRequest, WatchResponse, watch_response};
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Longest silence of a server; it says something every few seconds.
 const SILENCE: Duration = Duration::from_secs(90);
+/// A watch that lasted this long was a good one.
+const STEADY: Duration = Duration::from_secs(5);
 /// Wait for a member with a good token.
 const NO_TOKEN: Duration = Duration::from_millis(500);
 
 /// What one feed's upkeep remembers between watches.
 #[derive(Debug, Default)]
 struct Upkeep {
-    /// Watches in a row that brought nothing.
+    /// Watches in a row that did not last.
     failures: u32,
     /// Server that went away last.
     avoided: Option<usize>,
@@ -87,7 +89,11 @@ impl Feeds {
         let next = match self.upstream.watch(&token, request, upkeep.avoided).await {
             Ok((stream, lease)) => {
                 let _open = self.meter.watch();
-                let next = self.listen(key, feed, stream, upkeep).await;
+                let began = Instant::now();
+                let next = self.listen(key, feed, stream).await;
+                if began.elapsed() > STEADY {
+                    upkeep.failures = 0;
+                }
                 upkeep.avoided = Some(lease.endpoint());
                 next
             }
@@ -99,12 +105,13 @@ impl Feeds {
         };
         if next == Next::OtherToken {
             feed.refuse(&token);
+            return Ok(Next::Again);
         }
         Ok(next)
     }
 
     /// Passes on what a watch says until it ends.
-    async fn listen(&self, key: &Key, feed: &Arc<Feed>, mut stream: Streaming<WatchResponse>, upkeep: &mut Upkeep) -> Next {
+    async fn listen(&self, key: &Key, feed: &Arc<Feed>, mut stream: Streaming<WatchResponse>) -> Next {
         loop {
             let response = match timeout(SILENCE, stream.message()).await {
                 Ok(Ok(Some(response))) => response,
@@ -118,7 +125,6 @@ impl Feeds {
                     return Next::Later;
                 }
             };
-            upkeep.failures = 0;
             if let Some(watch_response::Item::End(end)) = &response.item {
                 return Next::after_end(end);
             }

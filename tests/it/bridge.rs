@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use crate::{
-    bridge_clients::{Running, Socket},
+    bridge_clients::{Running, Socket, Wire},
     world::{PATIENCE, Person, World, until},
 };
 
@@ -467,6 +467,22 @@ async fn another_replica_takes_over_unnoticed() {
     let frame = socket.news().await;
     assert_eq!(task_id(&frame), two.id);
     assert_eq!(bridge.stats().websockets, 1);
+}
+
+#[tokio::test]
+async fn a_cut_connection_to_the_server_loses_nothing() {
+    let world = World::start().await;
+    let wire = Wire::to(world.replica.address).await;
+    let bridge = Running::with(&[], |settings| settings.upstream_url = format!("http://{}", wire.address)).await;
+    let supervisor = world.supervisor().await;
+    let mut socket = bridge.socket(&supervisor).await;
+    socket.live().await;
+    for cut in 1..=3 {
+        wire.cut();
+        let task = supervisor.task(&format!("Corte {cut}")).await;
+        assert_eq!(task_id(&socket.news().await), task.id);
+        assert!(bridge.stats().watches_ever > cut);
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,12 @@ use gad::{
     ws_bridge::{Bridge, clock::Clock, meter::Stats},
 };
 use serde_json::{Value, json};
-use tokio::{io::AsyncReadExt as _, net::TcpSocket, task::JoinHandle, time::timeout};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpSocket, TcpStream},
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -43,6 +48,7 @@ pub fn settings(servers: &[SocketAddr]) -> BridgeSettings {
         upstream_url: urls.join(","),
         max_connections: 1000,
         max_connections_per_user: 100,
+        max_subscriptions_per_user: 200,
         message_max_size: 65_536,
         heartbeat_interval: 5.0,
         connection_timeout: 60.0,
@@ -135,9 +141,44 @@ impl Running {
     }
 }
 
+/// A wire between a bridge and a server that can be cut.
+pub struct Wire {
+    /// The bridge's end.
+    pub address: SocketAddr,
+    cut: tokio::sync::watch::Sender<()>,
+}
+
+impl Wire {
+    /// To a server.
+    pub async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cut = tokio::sync::watch::Sender::new(());
+        let cutter = cut.clone();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut cut = cutter.subscribe();
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = cut.changed() => {}
+                    }
+                });
+            }
+        });
+        Self { address, cut }
+    }
+
+    /// Cuts all connections; others can be made.
+    pub fn cut(&self) {
+        self.cut.send_replace(());
+    }
+}
+
 /// A WebSocket client.
 pub struct Socket {
-    ws: WebSocketStream<tokio::net::TcpStream>,
+    ws: WebSocketStream<TcpStream>,
     /// Sub-protocol that the bridge chose.
     pub protocol: Option<String>,
     /// Pings of the bridge so far.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use crate::{
-    bridge_clients::{Running, Socket},
+    bridge_clients::{Running, Socket, Wire},
     world::{World, draft},
 };
 
@@ -54,6 +54,27 @@ async fn one_user_cannot_take_all_connections() {
     assert_eq!(answer.status(), 429);
     assert_eq!(answer.json::<Value>().await.unwrap()["reason"], "TOO_MANY_CONNECTIONS");
     bridge.socket(&agent).await;
+}
+
+#[tokio::test]
+async fn one_user_cannot_take_all_watches() {
+    let world = World::start().await;
+    let bridge = Running::with(&[&world.replica], |settings| settings.max_subscriptions_per_user = 2).await;
+    let (supervisor, agent) = (world.supervisor().await, world.agent().await);
+    let mut socket = bridge.socket(&supervisor).await;
+    socket.live().await;
+    let _stream = bridge.stream(&supervisor, "", "").await;
+    socket.say(json!({"type": "subscribe", "id": "third"})).await;
+    let frame = socket.news().await;
+    assert_eq!(
+        (&frame["reason"], &frame["id"]),
+        (&json!("TOO_MANY_SUBSCRIPTIONS"), &json!("third"))
+    );
+    assert_eq!(bridge.get("/events", Some(&supervisor.token), "").await.status(), 429);
+    socket.say(json!({"type": "unsubscribe"})).await;
+    assert_eq!(socket.news().await["reason"], "UNSUBSCRIBED");
+    socket.live().await;
+    bridge.socket(&agent).await.live().await;
 }
 
 #[tokio::test]
@@ -191,6 +212,67 @@ async fn a_snapshot_is_not_hurried_past_a_slow_client() {
         assert_eq!(slow.next().await["type"], "snapshot_row");
     }
     assert_eq!(slow.next().await["snapshot_end"]["row_count"], 60);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_cut_short_is_ended_and_not_patched_up() {
+    let world = World::start().await;
+    let wire = Wire::to(world.replica.address).await;
+    let bridge = Running::with(&[], |settings| {
+        settings.upstream_url = format!("http://{}", wire.address);
+        settings.queue = 2;
+    })
+    .await;
+    let supervisor = world.supervisor().await;
+    let mut task = draft("Grande");
+    task.description = "ñ".repeat(10_000);
+    for _ in 0..60 {
+        let request = pb::CreateTaskRequest {
+            task: Some(task.clone()),
+            ..Default::default()
+        };
+        supervisor.tasks().create_task(request).await.unwrap();
+    }
+    let mut socket = bridge.socket(&supervisor).await;
+    let wish = json!({"include_snapshot": true, "filter": {"nouns": ["NOUN_TASK"]}});
+    socket.subscribe(wish.clone()).await;
+    assert_eq!(socket.next().await["type"], "snapshot_row");
+    wire.cut();
+    let mut rows = 1;
+    let last = loop {
+        let frame = socket.next().await;
+        if frame["type"] != "snapshot_row" {
+            break frame;
+        }
+        rows += 1;
+    };
+    assert!(rows < 60);
+    assert_eq!(end(&last), ("INTERNAL", ""));
+    socket.subscribe(wish).await;
+    for _ in 0..60 {
+        assert_eq!(socket.next().await["type"], "snapshot_row");
+    }
+    assert_eq!(socket.next().await["type"], "snapshot_end");
+}
+
+#[tokio::test]
+async fn who_does_not_say_who_they_are_cannot_fill_the_bridge() {
+    let world = World::start().await;
+    let bridge = Running::with(&[&world.replica], |settings| settings.max_connections = 20).await;
+    let mut strangers = Vec::new();
+    for _ in 0..10 {
+        strangers.push(Socket::open(bridge.address, &[]).await.unwrap());
+    }
+    assert_eq!(
+        Socket::open(bridge.address, &[]).await.err(),
+        Some(StatusCode::SERVICE_UNAVAILABLE)
+    );
+    let supervisor = world.supervisor().await;
+    bridge.socket(&supervisor).await;
+    let mut known = strangers.pop().unwrap();
+    known.say(json!({"type": "auth", "token": supervisor.token})).await;
+    assert_eq!(known.next().await["type"], "welcome");
+    Socket::open(bridge.address, &[]).await.unwrap();
 }
 
 /// A world whose tokens end a few seconds after they were given, seen by the bridge's clock; and that clock's distance.
