@@ -82,7 +82,9 @@ impl Outcome {
         let mut sorted = self.good.clone();
         sorted.sort_unstable();
         let last = sorted.len().saturating_sub(1) as f64;
-        sorted.get((last * share) as usize).map_or(f64::NAN, |micros| f64::from(*micros) / 1000.0)
+        sorted
+            .get((last * share) as usize)
+            .map_or(f64::NAN, |micros| f64::from(*micros) / 1000.0)
     }
 
     /// Fails unless every call had a good answer.
@@ -189,7 +191,10 @@ impl Connection {
             connection.turn(None).await?;
         }
         let refused = std::mem::take(&mut connection.outcome).refused;
-        ensure!(refused.is_empty() || call.deadline.is_some(), "the first call was refused: {refused:?}");
+        ensure!(
+            refused.is_empty() || call.deadline.is_some(),
+            "the first call was refused: {refused:?}"
+        );
         Ok(connection)
     }
 
@@ -242,7 +247,10 @@ impl Connection {
     }
 
     fn request(&mut self, block: &[u8]) {
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.seed = self
+            .seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let message = (self.requests)(self.seed >> 16);
         frames::request(&mut self.out, self.next_stream, block, &message);
         let flight = Flight {

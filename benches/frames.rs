@@ -165,7 +165,12 @@ impl Frames {
             let unread = &self.bytes[self.at..];
             let whole = unread.get(..HEAD).map(|head| {
                 let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-                (length, head[3], head[4], u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]))
+                (
+                    length,
+                    head[3],
+                    head[4],
+                    u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]),
+                )
             });
             let Some((length, kind, flags, stream)) = whole.filter(|(length, ..)| unread.len() >= HEAD + length) else {
                 self.bytes.drain(..self.at);

@@ -23,7 +23,10 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         memory.push(server.memory()? / 1e6);
         server.end().await;
     }
-    let after = format!("the server that the other rows loaded holds {:.0} MB", bench.great.memory()? / 1e6);
+    let after = format!(
+        "the server that the other rows loaded holds {:.0} MB",
+        bench.great.memory()? / 1e6
+    );
     Ok(vec![
         Row::new("gad serve, idle: memory", "MB", memory)
             .limit("budget", vec![60.0])

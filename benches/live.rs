@@ -152,7 +152,10 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let before = (bridge.processor_seconds(), bench.small.processor_seconds(), Instant::now());
     let (sockets, heard, times) = round(bench, sockets, events).await?;
     let spent = before.2.elapsed().as_secs_f64();
-    let shares = [bridge.processor_seconds() - before.0, bench.small.processor_seconds() - before.1];
+    let shares = [
+        bridge.processor_seconds() - before.0,
+        bench.small.processor_seconds() - before.1,
+    ];
     let shares = shares.map(|share| share * 100.0 / spent);
     let busy = (bridge.memory()? - empty) / sizes.sockets as f64 / 1000.0;
     let heard_in_all: usize = heard.iter().map(|heard| heard.delays.len()).sum();
@@ -181,7 +184,12 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
             .limit("budget", vec![100.0])
             .target(Target::AtMost(1.0))
             .note(note),
-        Row::new("the same: lost, or not in the order of the others", "frames", vec![lost as f64]).target(Target::AtMost(0.0)),
+        Row::new(
+            "the same: lost, or not in the order of the others",
+            "frames",
+            vec![lost as f64],
+        )
+        .target(Target::AtMost(0.0)),
         Row::new("bridge: memory per WebSocket", "kB", vec![idle.max(busy)])
             .limit("budget", vec![30.0])
             .target(Target::AtMost(1.0))

@@ -68,7 +68,9 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
             run.map(|run| run.milliseconds)
         };
         bare(1).await?;
-        flood::closed(&call, callers, Duration::from_secs(1), &requests).await?.all_good()?;
+        flood::closed(&call, callers, Duration::from_secs(1), &requests)
+            .await?
+            .all_good()?;
         let (mut ours, mut bares) = (vec![], vec![]);
         for _ in 0..sizes.rounds {
             bares.push(bare(sizes.seconds).await?);
@@ -81,7 +83,10 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
             number(sizes.agents.into()),
             if callers == 1 { "" } else { "s" }
         );
-        let note = format!("mean latencies; {:.2} ms more than the bare query", median(&ours) - median(&bares));
+        let note = format!(
+            "mean latencies; {:.2} ms more than the bare query",
+            median(&ours) - median(&bares)
+        );
         rows.push(
             Row::new(work, "ms", ours)
                 .limit("the bare KNN query in pgbench", bares)

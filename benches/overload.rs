@@ -27,11 +27,16 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         deadline: Some(DEADLINE),
         ..unhurried.clone()
     };
-    flood::closed(&unhurried, sizes.callers, Duration::from_secs(1), &requests).await?.all_good()?;
+    flood::closed(&unhurried, sizes.callers, Duration::from_secs(1), &requests)
+        .await?
+        .all_good()?;
     let (mut ours, mut peaks) = (vec![], vec![]);
     let mut said = String::new();
     for _ in 0..sizes.rounds {
-        let peak = flood::closed(&unhurried, sizes.callers, time, &requests).await?.all_good()?.per_second();
+        let peak = flood::closed(&unhurried, sizes.callers, time, &requests)
+            .await?
+            .all_good()?
+            .per_second();
         peaks.push(peak);
         let run = flood::open(&call, peak * OFFERED, time, &requests).await?;
         ours.push(run.per_second());

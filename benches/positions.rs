@@ -91,7 +91,9 @@ async fn copy(bench: &Bench, begun: Timestamp, earlier: SignedDuration) -> Resul
 pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let admin = city::connect(&bench.world.database(city::GREAT)).await?;
     admin
-        .batch_execute("select ensure_position_partition(day::date) from generate_series(current_date - 2, current_date, '1 day') day")
+        .batch_execute(
+            "select ensure_position_partition(day::date) from generate_series(current_date - 2, current_date, '1 day') day",
+        )
         .await?;
     // Each round has its hour, and COPY the same hour of the day before.
     let now = admin.query_one("select extract(epoch from now())::bigint", &[]).await?;

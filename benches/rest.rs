@@ -51,7 +51,10 @@ async fn front(bench: &Bench) -> Result<Server> {
     bench.world.gad(&["descriptor", descriptor], "").await?;
     let (server, public, pages) = (bench.great.address.to_string(), door.to_string(), admin.to_string());
     let arguments = ["envoy", "--upstreams", &server, "--public-listen", &public, "--admin", &pages];
-    let yaml = bench.world.gad(&[&arguments[..], &["--descriptor", descriptor]].concat(), "").await?;
+    let yaml = bench
+        .world
+        .gad(&[&arguments[..], &["--descriptor", descriptor]].concat(), "")
+        .await?;
     bench.world.envoy("envoy", &yaml, door, admin).await
 }
 
@@ -63,7 +66,10 @@ async fn still(bench: &Bench, body: &[u8]) -> Result<Server> {
         .replace("@admin@", &admin.port().to_string())
         .replace("@door@", &door.port().to_string())
         .replace("@still@", &listener.local_addr()?.port().to_string());
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     let answer: Arc<[u8]> = [head.as_bytes(), body].concat().into();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -113,7 +119,8 @@ async fn get(stream: &mut TcpStream, request: &[u8], bytes: &mut Vec<u8>) -> Res
 }
 
 fn request(door: SocketAddr, token: &str, id: u64) -> Vec<u8> {
-    format!("GET /v1/tasks/{id} HTTP/1.1\r\nhost: {door}\r\nauthorization: Bearer {token}\r\naccept: application/json\r\n\r\n").into()
+    format!("GET /v1/tasks/{id} HTTP/1.1\r\nhost: {door}\r\nauthorization: Bearer {token}\r\naccept: application/json\r\n\r\n")
+        .into()
 }
 
 /// Answers per second of a door, over connections that are kept.
@@ -166,7 +173,12 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         costs.push((front.processor_seconds() - before.0) * micros);
         costs.push((bench.great.processor_seconds() - before.1) * micros);
         ours.push(run);
-        grpc.push(flood::closed(&through, CONNECTIONS, time, &requests).await?.all_good()?.per_second());
+        grpc.push(
+            flood::closed(&through, CONNECTIONS, time, &requests)
+                .await?
+                .all_good()?
+                .per_second(),
+        );
     }
     let (envoy, server): (Vec<_>, Vec<_>) = costs.chunks(2).map(|cost| (cost[0], cost[1])).unzip();
     let note = format!(

@@ -38,23 +38,27 @@ impl Socket {
         let bytes = Vec::with_capacity(8 * 1024);
         let mut socket = Self { stream, bytes, at: 0 };
         socket.expect("welcome").await?;
-        socket.say(TEXT, br#"{"type":"subscribe","filter":{"nouns":["NOUN_TASK"]}}"#).await?;
+        socket
+            .say(TEXT, br#"{"type":"subscribe","filter":{"nouns":["NOUN_TASK"]}}"#)
+            .await?;
         socket.expect("subscribed").await?;
         socket.expect("checkpoint").await?;
         Ok(socket)
     }
 
     async fn expect(&mut self, kind: &str) -> Result<()> {
-        let wanted = format!(r#"{{"type":"{kind}""#);
-        let heard = self.hear().await?;
-        let heard = String::from_utf8_lossy(heard);
-        ensure!(heard.starts_with(&wanted), "{kind} was expected: {heard}");
+        let wanted = format!(r#""type":"{kind}""#);
+        let heard = String::from_utf8_lossy(self.hear().await?);
+        ensure!(heard.contains(&wanted), "{kind} was expected: {heard}");
         Ok(())
     }
 
     /// Says something short; the mask is zero.
     async fn say(&mut self, kind: u8, text: &[u8]) -> Result<()> {
-        let length = u8::try_from(text.len()).ok().filter(|length| *length < 126).context("too long")?;
+        let length = u8::try_from(text.len())
+            .ok()
+            .filter(|length| *length < 126)
+            .context("too long")?;
         let mut frame = vec![0x80 | kind, 0x80 | length, 0, 0, 0, 0];
         frame.extend(text);
         Ok(self.stream.write_all(&frame).await?)
@@ -86,7 +90,10 @@ impl Socket {
         let (kind, length) = (bytes.first()? & 0x0f, bytes.get(1)?);
         let (head, length) = match length {
             126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
-            127 => (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?),
+            127 => (
+                10,
+                usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?,
+            ),
             length => (2, usize::from(*length)),
         };
         (bytes.len() >= head + length).then_some((kind, self.at + head, self.at + head + length))

@@ -75,7 +75,12 @@ fn program(name: &str) -> Result<PathBuf> {
     }
     let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();
     let found = versions
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin").join(name))))
+        .filter_map(|entry| {
+            Some((
+                entry.file_name().to_str()?.parse::<u32>().ok()?,
+                entry.path().join("bin").join(name),
+            ))
+        })
         .filter(|(_, program)| program.exists())
         .max();
     Ok(found.map_or_else(|| name.into(), |(_, program)| program))

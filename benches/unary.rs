@@ -45,7 +45,9 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
         run.map(|run| run.per_second)
     };
     tps(&very, 1).await?;
-    flood::closed(&call, sizes.callers, Duration::from_secs(1), &requests).await?.all_good()?;
+    flood::closed(&call, sizes.callers, Duration::from_secs(1), &requests)
+        .await?
+        .all_good()?;
     let (mut ours, mut plains, mut veries, mut p99, mut cost) = (vec![], vec![], vec![], vec![], vec![]);
     for _ in 0..sizes.rounds {
         plains.push(tps(&plain, sizes.seconds).await?);
