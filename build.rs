@@ -6,6 +6,7 @@ use prost_types::FileDescriptorSet;
 
 const ROOT: &str = "proto";
 
+#[expect(clippy::disallowed_methods, reason = "so cargo tells a build script where to write")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     let out = PathBuf::from(env::var("OUT_DIR")?);

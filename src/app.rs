@@ -60,6 +60,8 @@ pub struct App {
     pub wake: Wake,
     /// Snapshots that may be read at a time.
     pub snapshots: Semaphore,
+    /// Tells streams to end.
+    pub closing: CancellationToken,
     /// Time.
     pub clock: Clock,
 }
@@ -93,7 +95,7 @@ impl App {
             let conn = database.lease().await?;
             store::migrate::pending(&*conn).await?
         };
-        if pending != 0 {
+        if pending > 0 {
             return Err(Error::Down(format!(
                 "the database is {pending} migrations behind; run `gad migrate`"
             )));
@@ -129,6 +131,7 @@ impl App {
             hub,
             wake,
             snapshots,
+            closing: CancellationToken::new(),
             clock,
         };
         Ok((Arc::new(app), background))

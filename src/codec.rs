@@ -58,7 +58,7 @@ impl<U: Message + Default + Inbound> Decoder for ValidatingDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let message = U::decode(buf).map_err(|cause| Error::undecodable(&cause))?;
+        let message = U::decode(buf).map_err(Error::unreadable)?;
         message.check().map_err(Error::from)?;
         Ok(Some(message))
     }

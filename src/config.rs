@@ -32,6 +32,8 @@ pub enum Command {
     Seed(SeedSettings),
     /// Make one inspection task of each road piece in a file.
     ImportTasks(ImportSettings),
+    /// Keep the demo city's agents moving.
+    Simulate(SimulateSettings),
     /// Check that database and Redis are set up as the program needs them.
     Doctor(DoctorSettings),
     /// Write the protobuf descriptor set, as Envoy wants it.
@@ -190,6 +192,22 @@ impl ServeSettings {
         if secret.len() < 32 {
             problems.push("SECRET_KEY must have at least 32 characters".to_owned());
         }
+        if self.watch_queue == 0
+            || self.max_concurrent_calls == 0
+            || self.max_streams == 0
+            || self.database.database_pool_size == 0
+        {
+            problems.push(
+                "GAD_WATCH_QUEUE, GAD_MAX_CONCURRENT_CALLS, GAD_MAX_STREAMS and DATABASE_POOL_SIZE must not be 0".to_owned(),
+            );
+        }
+        let seconds = [self.lame_duck_seconds, self.drain_seconds, self.checkpoint_seconds];
+        if seconds.iter().any(|seconds| !(0.0..=86_400.0).contains(seconds)) || self.checkpoint_seconds < 0.01 {
+            problems.push(
+                "GAD_LAME_DUCK_SECONDS, GAD_DRAIN_SECONDS and GAD_CHECKPOINT_SECONDS must be 0 (checkpoints: 0.01) to 86400"
+                    .to_owned(),
+            );
+        }
         if self.environment == Environment::Production {
             if secret == DEMO_SECRET {
                 problems.push("SECRET_KEY must be set in production".to_owned());
@@ -235,6 +253,20 @@ pub struct ImportSettings {
     /// Database.
     #[command(flatten)]
     pub database: DatabaseSettings,
+}
+
+/// `gad simulate`.
+#[derive(Debug, Clone, Args)]
+pub struct SimulateSettings {
+    /// `gad serve`.
+    #[arg(long, env = "GAD_UPSTREAM_URL", default_value = "http://127.0.0.1:50051")]
+    pub upstream_url: String,
+    /// Seconds between steps.
+    #[arg(long, env = "GAD_SIMULATION_SECONDS", default_value_t = 10.0)]
+    pub interval_seconds: f64,
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
 }
 
 /// `gad doctor`.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, FileDescriptor, MethodDescriptor};
 
 use crate::{
     domain::access::Level,
@@ -43,6 +43,8 @@ pub enum Access {
 pub struct Rule {
     /// Who may call it.
     pub access: Access,
+    /// Name of the permission, `noun.verb`; empty if anybody may call.
+    pub permission: String,
     /// Rate limit it counts against.
     pub rate: RateClass,
     /// Whether it is audited.
@@ -94,9 +96,61 @@ pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
     };
     Some(Rule {
         access,
+        permission: declared.permission.clone(),
         rate,
         audited: declared.audited,
         reasons: declared.reasons().collect(),
         streaming: method.is_client_streaming() || method.is_server_streaming(),
     })
+}
+
+/// A REST route of a method, as `google.api.http` declares it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// Path template, such as `/v1/tasks/{id}:start`.
+    pub path: String,
+    /// HTTP method, such as `POST`.
+    pub verb: String,
+    /// Field that the body fills: `*` is all that the path does not; empty is no body.
+    pub body: String,
+}
+
+/// The REST routes of a method, the main one first.
+pub fn routes(pool: &DescriptorPool, method: &MethodDescriptor) -> Vec<Route> {
+    let options = method.options();
+    let Some(extension) = pool.get_extension_by_name("google.api.http") else {
+        return Vec::new();
+    };
+    let declared = options.get_extension(&extension);
+    let Some(main) = declared.as_message() else {
+        return Vec::new();
+    };
+    let more = main.get_field_by_name("additional_bindings");
+    let more = more.iter().filter_map(|list| list.as_list()).flatten();
+    let more = more.filter_map(|binding| route(binding.as_message()?));
+    route(main).into_iter().chain(more).collect()
+}
+
+fn route(http: &DynamicMessage) -> Option<Route> {
+    let text = |name: &str| Some(http.get_field_by_name(name)?.as_str()?.to_owned()).filter(|text| !text.is_empty());
+    let (verb, path) = ["get", "put", "post", "delete", "patch"]
+        .into_iter()
+        .find_map(|verb| Some((verb.to_ascii_uppercase(), text(verb)?)))?;
+    Some(Route {
+        path,
+        verb,
+        body: text("body").unwrap_or_default(),
+    })
+}
+
+/// The comment that stands before the thing at a path of a file; empty if there is none.
+pub fn comment(file: &FileDescriptor, path: &[i32]) -> String {
+    let locations = file
+        .file_descriptor_proto()
+        .source_code_info
+        .iter()
+        .flat_map(|info| &info.location);
+    let found = locations.into_iter().find(|location| location.path == path);
+    let lines = found.map(|location| location.leading_comments()).unwrap_or_default().lines();
+    lines.map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
 }

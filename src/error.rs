@@ -6,7 +6,7 @@ use std::{
 };
 
 use prost_protovalidate::ValidationError;
-use tonic::{Code, Status};
+use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::{
@@ -14,52 +14,13 @@ use crate::{
     pb::ErrorReason,
 };
 
+pub use crate::language::{LANGUAGE, Language};
+
 /// Result of everything that may be refused.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Domain of all our reasons in `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "gad";
-
-tokio::task_local! {
-    /// Language of the person behind the call that this task serves.
-    pub static LANGUAGE: Language;
-}
-
-/// Language that people are spoken to in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Language {
-    /// Spanish, unless English is asked for.
-    #[default]
-    Es,
-    /// English.
-    En,
-}
-
-impl Language {
-    /// The first of ours that an `accept-language` header names.
-    pub fn of(header: &str) -> Self {
-        header
-            .split(',')
-            .filter_map(|part| part.trim().get(..2))
-            .find_map(|tag| match tag.to_ascii_lowercase().as_str() {
-                "es" => Some(Self::Es),
-                "en" => Some(Self::En),
-                _ => None,
-            })
-            .unwrap_or_default()
-    }
-
-    fn current() -> Self {
-        LANGUAGE.try_with(|language| *language).unwrap_or_default()
-    }
-
-    fn tag(self) -> &'static str {
-        match self {
-            Self::Es => "es",
-            Self::En => "en",
-        }
-    }
-}
 
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,16 +147,17 @@ impl Error {
         Self::Internal(cause.to_string())
     }
 
-    /// The bytes are no such message.
-    pub fn undecodable(cause: &prost::DecodeError) -> Self {
-        Self::Invalid(vec![Problem {
-            field: String::new(),
-            es: format!("el mensaje no se puede leer: {cause}"),
-            en: format!("the message cannot be read: {cause}"),
-        }])
+    /// What came is no such message.
+    pub fn unreadable(cause: impl Display) -> Self {
+        Self::invalid(
+            "",
+            &format!("el mensaje no se puede leer: {cause}"),
+            &format!("the message cannot be read: {cause}"),
+        )
     }
 
     /// gRPC code, reason, and what people read in Spanish and English. The only such table.
+    #[expect(clippy::too_many_lines, reason = "one table, one place")]
     fn row(&self) -> (Code, ErrorReason, &'static str, &'static str) {
         use ErrorReason as R;
         match self {
@@ -426,7 +388,13 @@ impl From<Error> for Status {
                     .collect::<Vec<_>>(),
             );
         }
-        Status::with_error_details(code, error.message(), details)
+        let mut status = Status::with_error_details(code, error.message(), details);
+        if let Some(wait) = error.retry_after() {
+            // What REST callers and proxies know; whole seconds, never early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            status.metadata_mut().insert("retry-after", MetadataValue::from(seconds));
+        }
+        status
     }
 }
 
@@ -478,9 +446,13 @@ impl From<redis::RedisError> for Error {
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            let down = error.is_closed() || error.code().is_none();
             let text = chain(&error);
-            return if down { Self::Down(text) } else { Self::Internal(text) };
+            let lost = std::error::Error::source(&error).is_some_and(|cause| cause.is::<std::io::Error>());
+            return if lost || error.is_closed() {
+                Self::Down(text)
+            } else {
+                Self::Internal(text)
+            };
         };
         match (db.code().code(), db.constraint()) {
             (_, Some("tasks_code_key" | "agents_code_key")) => Self::CodeTaken,
@@ -490,7 +462,8 @@ impl From<tokio_postgres::Error> for Error {
             (_, Some("tasks_delegate_fkey" | "tasks_creator_fkey" | "agents_user_fkey")) => Self::NotFound(Missing::User),
             (_, Some("assignments_agent_fkey")) => Self::NotFound(Missing::Agent),
             ("57014" | "55P03", _) => Self::Deadline,
-            ("57P01" | "57P02" | "57P03" | "53300", _) => Self::Down(chain(&error)),
+            ("40001" | "40P01" | "25006" | "25P03" | "53300" | "57P01" | "57P02" | "57P03", _) => Self::Down(chain(&error)),
+            (code, _) if code.starts_with("08") => Self::Down(chain(&error)),
             _ => Self::Internal(chain(&error)),
         }
     }

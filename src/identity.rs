@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
@@ -37,13 +38,15 @@ pub const AUDIENCE: &str = "gad";
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// Longest token that is looked at, in bytes.
 const TOKEN_LIMIT: usize = 4096;
+/// Time between looks for new keys.
+const RELOAD: Duration = Duration::from_secs(2);
 /// Verified tokens that are remembered.
 const REMEMBERED: usize = 10_000;
 
 /// Hashes passwords, off the async threads and few at a time: each takes 19 MiB.
 #[derive(Debug)]
 pub struct Passwords {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     /// Hash of a password nobody has, so that an unknown e-mail costs as much as a wrong password.
     decoy: String,
 }
@@ -52,20 +55,23 @@ impl Passwords {
     /// Two at a time.
     pub fn new() -> Result<Self> {
         Ok(Self {
-            turns: Semaphore::new(2),
+            turns: Arc::new(Semaphore::new(2)),
             decoy: hash_password(&Uuid::new_v4().to_string())?,
         })
     }
 
     /// Whether the password fits the hash; without a hash the answer is no, after the same work.
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
-        let _turn = self.turns.acquire().await.map_err(Error::internal)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        let fits =
-            tokio::task::spawn_blocking(move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok())
-                .await
-                .map_err(Error::internal)?;
+        let fits = tokio::task::spawn_blocking(move || {
+            // The turn lasts as long as the work, also when nobody waits for the answer any more.
+            let _turn = turn;
+            Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok()
+        })
+        .await
+        .map_err(Error::internal)?;
         Ok(known && fits)
     }
 }
@@ -122,7 +128,7 @@ pub struct Tokens {
     database: Database,
     secret: SecretString,
     keys: RwLock<Arc<Vec<Key>>>,
-    reloading: Semaphore,
+    reloaded: tokio::sync::Mutex<Option<Instant>>,
     verified: Mutex<HashMap<String, SignedIn>>,
     lifetime: SignedDuration,
 }
@@ -142,7 +148,7 @@ impl Tokens {
             database,
             secret,
             keys: RwLock::default(),
-            reloading: Semaphore::new(1),
+            reloaded: tokio::sync::Mutex::default(),
             verified: Mutex::default(),
             lifetime,
         };
@@ -163,6 +169,18 @@ impl Tokens {
         let stored = store::key::list(&*conn).await?;
         let keys = stored.into_iter().map(|key| self.open(key)).collect::<Result<Vec<_>>>()?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    /// Another replica may have rotated the keys. Forged names make one look every few seconds, and do not queue.
+    async fn reload_soon(&self) -> Result<()> {
+        let Ok(mut reloaded) = self.reloaded.try_lock() else {
+            return Ok(());
+        };
+        if reloaded.is_none_or(|at| at.elapsed() > RELOAD) {
+            *reloaded = Some(Instant::now());
+            self.reload().await?;
+        }
         Ok(())
     }
 
@@ -257,11 +275,8 @@ impl Tokens {
         }
         let mut keys = self.current();
         if !keys.iter().any(|key| key.kid == kid) && is_kid(&kid) {
-            // Another replica may have rotated the keys. One look at a time; forged names do not queue.
-            if let Ok(_turn) = self.reloading.try_acquire() {
-                self.reload().await?;
-                keys = self.current();
-            }
+            self.reload_soon().await?;
+            keys = self.current();
         }
         let key = keys.iter().find(|key| key.kid == kid).ok_or(Error::SignedOut)?;
         let mut rules = Validation::new(Algorithm::EdDSA);

@@ -27,13 +27,30 @@ const FILE_LIMIT: u64 = 64 * 1024 * 1024;
 /// A road piece as RecWay wrote it; other fields are not used here.
 #[derive(Debug, Deserialize)]
 struct Piece {
-    id: i64,
-    nombre: Option<String>,
+    id: u64,
+    nombre: Option<Name>,
     latitud_origen: f64,
     longitud_origen: f64,
     latitud_destino: f64,
     longitud_destino: f64,
     geometria: Vec<Vertex>,
+}
+
+/// A street that has two names carries both.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Name {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Name {
+    fn text(&self) -> String {
+        match self {
+            Self::One(name) => name.clone(),
+            Self::Many(names) => names.join(" / "),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,11 +152,12 @@ fn plan(piece: &Piece, creator: UserId, now: Timestamp) -> anyhow::Result<Plan> 
             Point::new(*latitud_destino, *longitud_destino)?,
         ];
     }
-    let name = nombre
-        .as_deref()
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .unwrap_or("Vía sin nombre");
+    let name = nombre.as_ref().map(Name::text).unwrap_or_default();
+    let name = if name.trim().is_empty() {
+        "Vía sin nombre"
+    } else {
+        name.trim()
+    };
     let name: String = name.chars().filter(|letter| !letter.is_control()).take(150).collect();
     Ok(Plan {
         code: format!("VIA-{id}"),

@@ -1,13 +1,12 @@
 //! A server from its listener to its graceful end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, service::Routes};
+use tonic::{body::Body, service::Routes, transport::server::TcpIncoming};
 use tonic_health::server::HealthReporter;
 use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -78,7 +77,9 @@ impl Server {
             over.cancel();
             return Ok(());
         };
-        let background = tokio::spawn(background.run(over.clone()));
+        // Cancelled when a part that must run to the end does not: by an error or by a panic.
+        let died = CancellationToken::new();
+        let background = tokio::spawn(guarded(died.clone(), background.run(over.clone())));
         let pool = descriptor::pool();
         let services = descriptor::services(&pool);
         let (reporter, health_service) = tonic_health::server::health_reporter();
@@ -89,39 +90,36 @@ impl Server {
             .watch(Arc::clone(&app), reporter.clone(), services.clone(), over.clone());
         let watching = tokio::spawn(watch);
 
-        let streams = CancellationToken::new();
         let gate = GateLayer::new(Arc::clone(&app), descriptor::rules(&pool));
-        let ours = tonic_web::GrpcWebLayer::new().layer(gate.layer(routes(&app, &streams)));
+        let ours = tonic_web::GrpcWebLayer::new().layer(gate.layer(routes(&app)));
         let system = tonic_web::GrpcWebLayer::new().layer(system_routes(settings.environment, health_service)?);
         let router = Router::new()
             .route_service("/grpc.health.v1.Health/{*method}", system.clone())
             .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(files::routes(&settings));
-        let entry = tower::service_fn(move |request: Request<Body>| {
-            let (ours, router) = (ours.clone(), router.clone());
-            async move {
-                if is_grpc(&request) {
-                    ours.oneshot(request).await
-                } else {
-                    router
-                        .oneshot(request.map(axum::body::Body::new))
-                        .await
-                        .map(|response| response.map(Body::new))
-                }
-            }
-        });
-        let entry = cors(&settings).layer(entry);
+        let entry = cors(&settings).layer(entry(ours, router));
 
         let goaway = CancellationToken::new();
-        let serving = tokio::spawn(listen(public, entry, goaway.clone()));
+        let serving = tokio::spawn(guarded(died.clone(), listen(public, entry, goaway.clone())));
         tracing::info!(address = %settings.listen, "serving");
-        stop.cancelled().await;
-        drain(&settings, &health, &reporter, &services, (&goaway, &streams), serving).await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = died.cancelled() => tracing::error!("a part of the server died: ending"),
+        }
+        let failed = died.is_cancelled();
+        drain(&settings, &health, &reporter, &services, (&goaway, &app.closing), serving).await;
         over.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(background, watching, inside) }).await;
+        anyhow::ensure!(!failed, "a part of the server died");
         Ok(())
     }
+}
+
+/// Work that tells when it is over, however it ends.
+async fn guarded<T>(died: CancellationToken, work: impl Future<Output = T>) -> T {
+    let _guard = died.drop_guard();
+    work.await
 }
 
 /// Starts the app as soon as what it needs is there; none if stopped before.
@@ -138,11 +136,7 @@ async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken
     }
 }
 
-fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
-    let events = Events {
-        app: Arc::clone(app),
-        stop: streams.clone(),
-    };
+fn routes(app: &Arc<App>) -> Routes {
     Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT))
         .add_service(
             pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
@@ -150,7 +144,9 @@ fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
         .add_service(
             pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
-        .add_service(pb::event_service_server::EventServiceServer::new(events).max_decoding_message_size(REQUEST_LIMIT))
+        .add_service(
+            pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
         .add_service(
             pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
@@ -160,12 +156,7 @@ fn routes(app: &Arc<App>, streams: &CancellationToken) -> Routes {
 /// Health, and reflection outside production: nobody needs a token for them.
 fn system_routes<H>(environment: Environment, health: H) -> anyhow::Result<Routes>
 where
-    H: tower::Service<Request<Body>, Error = std::convert::Infallible>
-        + tonic::server::NamedService
-        + Clone
-        + Send
-        + Sync
-        + 'static,
+    H: tower::Service<Request<Body>, Error = Infallible> + tonic::server::NamedService + Clone + Send + Sync + 'static,
     H::Response: axum::response::IntoResponse,
     H::Future: Send + 'static,
 {
@@ -178,6 +169,27 @@ where
         .add_service(reflect().build_v1()?)
         .add_service(reflect().build_v1alpha()?)
         .prepare())
+}
+
+/// Calls go to the services, everything else to the pages.
+fn entry<S>(
+    ours: S,
+    pages: Router,
+) -> impl tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    tower::service_fn(move |request: Request<Body>| {
+        let (ours, pages) = (ours.clone(), pages.clone());
+        async move {
+            if is_grpc(&request) {
+                ours.oneshot(request).await
+            } else {
+                let answer = pages.oneshot(request.map(axum::body::Body::new)).await;
+                answer.map(|response| response.map(Body::new))
+            }
+        }
+    })
 }
 
 /// Calls of our services, and whatever else says it is gRPC.
@@ -219,6 +231,7 @@ fn cors(settings: &ServeSettings) -> CorsLayer {
             "grpc-status-details-bin",
             "x-request-id",
             "x-gad-version",
+            "idempotent-replayed",
         ]))
         .max_age(Duration::from_secs(600))
 }
@@ -231,15 +244,16 @@ where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    // The builder's own setting does not reach connections that come from a listener.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tonic::transport::Server::builder()
         .accept_http1(true)
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_adaptive_window(Some(true))
         .http2_max_header_list_size(Some(32 * 1024))
         .max_concurrent_streams(Some(4096))
-        .serve_with_incoming_shutdown(entry, TcpListenerStream::new(listener), goaway.cancelled_owned())
+        .serve_with_incoming_shutdown(entry, incoming, goaway.cancelled_owned())
         .await
 }
 

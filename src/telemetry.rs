@@ -16,6 +16,9 @@ const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// Time between summaries of what histograms were told.
+const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Keeps telemetry alive; dropping it flushes traces.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -94,6 +97,14 @@ impl Metrics {
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::debug!("metrics of this process are counted already");
         }
+        let upkeep = handle.clone();
+        // Histograms keep every value until somebody looks: here somebody does.
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                upkeep.run_upkeep();
+            }
+        });
         Ok(Self(handle))
     }
 

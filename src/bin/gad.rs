@@ -8,7 +8,7 @@ use gad::{
     config::{Cli, Command, ServeSettings},
     descriptor, doctor, import, seed,
     serve::Server,
-    stack, store, telemetry,
+    simulate, stack, store, telemetry,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +74,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::ImportTasks(settings) => {
             let import::Imported { created, known } = import::run(&settings, now).await?;
             println!("{created} tasks created, {known} were there already");
+        }
+        Command::Simulate(settings) => {
+            let _telemetry = telemetry::start("gad-simulate", &settings.telemetry)?;
+            simulate::run(settings, Clock::system()).await?;
         }
         Command::Doctor(settings) => {
             let findings = doctor::run(&settings).await;

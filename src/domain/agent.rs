@@ -320,3 +320,66 @@ impl Agent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fix(agent: i64, seconds: i64, latitude: f64) -> Fix {
+        Fix {
+            agent: AgentId(agent),
+            location: Point::new(latitude, 0.0).expect("valid"),
+            time: Timestamp::from_second(seconds).expect("valid"),
+            accuracy_meters: None,
+            speed_meters_per_second: None,
+            heading_degrees: None,
+            source: Source::Gps,
+        }
+    }
+
+    #[test]
+    fn of_two_fixes_of_a_moment_the_greater_stays() {
+        let (low, high) = (fix(1, 10, 4.0), fix(1, 10, 5.0));
+        let known = Fix {
+            accuracy_meters: Some(3.0),
+            ..high
+        };
+        for batch in [[low, high], [high, low]] {
+            let intake = Intake::of(batch, []);
+            assert_eq!((intake.added, intake.repeated), (vec![high], 1));
+        }
+        assert_eq!(Intake::of([known], [high]).replacing, [known]);
+        for lesser in [low, high, known] {
+            let intake = Intake::of([lesser], [known]);
+            assert_eq!((intake.kept().count(), intake.repeated), (0, 1));
+        }
+    }
+
+    #[test]
+    fn the_latest_of_a_batch_is_told_per_agent() {
+        let batch = [fix(1, 10, 4.0), fix(2, 5, 4.0), fix(1, 12, 4.0), fix(1, 11, 9.0)];
+        let latest = Intake::of(batch, [fix(2, 5, 4.0)]).latest();
+        assert_eq!(latest.into_values().collect::<Vec<_>>(), [fix(1, 12, 4.0)]);
+    }
+
+    #[test]
+    fn a_fix_may_be_a_minute_ahead_and_a_week_old() {
+        let now = Timestamp::from_second(1_000_000).expect("valid");
+        let check = |seconds: i64| fix(1, 1_000_000 + seconds, 0.0).check_time(now);
+        let week = 7 * 24 * 3600;
+        assert_eq!((check(60), check(-week)), (Ok(()), Ok(())));
+        assert_eq!((check(61), check(-week - 1)), (Err(Refusal::Future), Err(Refusal::TooOld)));
+    }
+
+    #[test]
+    fn whoever_cannot_go_has_one_obstacle() {
+        use Availability as A;
+        for fresh in [true, false] {
+            assert_eq!(Obstacle::of(A::OnTask, fresh), Some(Obstacle::Busy));
+            assert_eq!(Obstacle::of(A::OffDuty, fresh), Some(Obstacle::OffDuty));
+            assert_eq!(Obstacle::of(A::Unavailable, fresh), Some(Obstacle::Unavailable));
+        }
+        assert_eq!(Obstacle::of(A::Available, false), Some(Obstacle::Stale));
+        assert_eq!(Obstacle::of(A::Available, true), None);
+    }
+}

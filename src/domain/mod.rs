@@ -5,6 +5,7 @@ pub mod agent;
 pub mod fact;
 pub mod geo;
 pub mod interest;
+pub mod plan;
 pub mod task;
 
 use serde::{Deserialize, Serialize};

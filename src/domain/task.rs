@@ -4,79 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use super::plan::{Kind, Plan, Priority};
 use super::{
     AgentId, Revision, TaskId, UserId, ZoneId,
     access::{Caller, Level},
-    geo::Point,
 };
 
 /// How much later than planned still is in time.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
-
-/// Kind of work; numbers as on the wire and as stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// Patrol.
-    Patrol = 1,
-    /// Investigation.
-    Investigation = 2,
-    /// Surveillance.
-    Surveillance = 3,
-    /// Intervention.
-    Intervention = 4,
-    /// Desk work.
-    Administrative = 5,
-    /// Training.
-    Training = 6,
-    /// Inspection of a place.
-    Inspection = 7,
-    /// Emergency.
-    Emergency = 8,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 8] = [
-        Self::Patrol,
-        Self::Investigation,
-        Self::Surveillance,
-        Self::Intervention,
-        Self::Administrative,
-        Self::Training,
-        Self::Inspection,
-        Self::Emergency,
-    ];
-
-    /// The kind of a number.
-    pub fn of(number: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as i32 == number)
-    }
-}
-
-/// Urgency, 1 to 5; numbers as on the wire and as stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Priority {
-    /// Can wait.
-    Low = 1,
-    /// The usual.
-    Medium = 2,
-    /// Soon.
-    High = 3,
-    /// Now.
-    Urgent = 4,
-    /// Before all else.
-    Critical = 5,
-}
-
-impl Priority {
-    /// All priorities, lowest first.
-    pub const ALL: [Self; 5] = [Self::Low, Self::Medium, Self::High, Self::Urgent, Self::Critical];
-
-    /// The priority of a number.
-    pub fn of(number: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|priority| *priority as i32 == number)
-    }
-}
 
 /// Where a task stands, without particulars; numbers as on the wire and as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -334,9 +269,10 @@ impl Progress {
         }
     }
 
-    /// Work time without pauses, once it has ended.
+    /// Work time without pauses, once it has ended. Never negative, even where clocks differed.
     pub fn worked(&self) -> Option<SignedDuration> {
-        Some(self.ended()?.duration_since(self.started()?) - self.paused())
+        let worked = self.ended()?.duration_since(self.started()?) - self.paused();
+        Some(worked.max(SignedDuration::ZERO))
     }
 }
 
@@ -401,31 +337,6 @@ pub struct Assignment {
     pub agent: AgentId,
     /// The agent's user.
     pub user: UserId,
-}
-
-/// What people may set of a task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Unique short code.
-    pub code: String,
-    /// What is to be done, in a line.
-    pub title: String,
-    /// What is to be done, in full.
-    pub description: String,
-    /// Kind of work.
-    pub kind: Kind,
-    /// Urgency.
-    pub priority: Priority,
-    /// When it is to begin.
-    pub planned_start: Timestamp,
-    /// When it is to end, after the start.
-    pub planned_end: Option<Timestamp>,
-    /// Where it is.
-    pub location: Option<Point>,
-    /// Where it is, in words.
-    pub location_description: String,
-    /// User that oversees it.
-    pub delegate: UserId,
 }
 
 /// A piece of work.
@@ -509,10 +420,71 @@ impl Task {
 
     /// Began more than a minute later than planned, or still has not begun at `now` though it should have.
     pub fn is_late(&self, now: Timestamp) -> bool {
-        let latest = self.plan.planned_start + GRACE;
+        let latest = self.plan.planned_start.checked_add(GRACE).unwrap_or(Timestamp::MAX);
         match self.progress.started() {
             Some(started) => started > latest,
             None => self.state() == State::Scheduled && now > latest,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_step() -> impl Strategy<Value = (Action, i64)> {
+        (prop::sample::select(Action::STEPS.to_vec()), -5_000_i64..5_000)
+    }
+
+    proptest! {
+        /// Whatever is tried, with clocks that go back and forth: times never contradict each other.
+        #[test]
+        fn times_fit_the_state_after_any_steps(steps in prop::collection::vec(any_step(), 0..30)) {
+            let (mut progress, mut now) = (Progress::Scheduled, Timestamp::UNIX_EPOCH);
+            for (action, millis) in steps {
+                now += SignedDuration::from_millis(millis);
+                let before = progress;
+                match progress.step(action, now) {
+                    Ok(after) => progress = after,
+                    Err(refused) => prop_assert_eq!(refused, IllegalStep { action, state: before.state() }),
+                }
+                prop_assert!(progress.paused() >= SignedDuration::ZERO);
+                prop_assert!(progress.ended().zip(progress.started()).is_none_or(|(end, start)| end >= start));
+                prop_assert!(progress.worked().is_none_or(|worked| worked >= SignedDuration::ZERO));
+                prop_assert_eq!(progress.pause_started().is_some(), progress.state() == State::Paused);
+                prop_assert_eq!(progress.ended().is_some(), !progress.state().is_open());
+            }
+        }
+
+        /// The state machine as data says exactly what can be done.
+        #[test]
+        fn the_workflow_is_the_state_machine(steps in prop::collection::vec(any_step(), 0..30)) {
+            let (arrows, mut progress) = (transitions(), Progress::Scheduled);
+            for (action, _) in steps {
+                let arrow = arrows.iter().find(|arrow| arrow.action == action && arrow.from == progress.state());
+                let stepped = progress.step(action, Timestamp::UNIX_EPOCH);
+                prop_assert_eq!(stepped.map(|after| after.state()).ok(), arrow.map(|arrow| arrow.to));
+                progress = stepped.unwrap_or(progress);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_does_not_count_as_work() {
+        let at = |seconds| Timestamp::from_second(seconds).expect("a time");
+        let mut progress = Progress::Scheduled;
+        for (action, second) in [
+            (Action::Start, 0),
+            (Action::Pause, 10),
+            (Action::Resume, 30),
+            (Action::Pause, 40),
+            (Action::Finish, 100),
+        ] {
+            progress = progress.step(action, at(second)).expect("a legal step");
+        }
+        assert_eq!(progress.paused(), SignedDuration::from_secs(80));
+        assert_eq!(progress.worked(), Some(SignedDuration::from_secs(20)));
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use tonic::body::Body;
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
@@ -83,10 +83,10 @@ where
             .unwrap_or_default();
         let span = name.span();
         let pass = async move {
-            let watch = observe::Started::now(&name);
+            let watch = observe::Started::now(&name, gate.rules.contains_key(name.method()));
             let response = match gate.pass(&name, request, inner).await {
                 Ok(response) => response,
-                Err(error) => tonic::Status::from(error).into_http(),
+                Err(error) => Status::from(error).into_http(),
             };
             Ok(watch.follow(name.sign(response)))
         };
@@ -111,8 +111,28 @@ impl GateLayer {
             request_id: name.request_id(),
         });
         let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
-        Ok(room.kept_by(answer?))
+        Ok(room.kept_by(explained(answer?)))
     }
+}
+
+/// A message that the transport could not read or did not want is refused in its words; this gives it a reason.
+fn explained(response: Response<Body>) -> Response<Body> {
+    let headers = response.headers();
+    if !headers.contains_key(Status::GRPC_STATUS) || headers.contains_key("grpc-status-details-bin") {
+        return response;
+    }
+    let Some(status) = Status::from_header_map(headers) else {
+        return response;
+    };
+    let error = match status.code() {
+        Code::Unimplemented => Error::UnknownMethod,
+        // Too long, cut short, or no message at all: tonic calls some of it our fault.
+        Code::OutOfRange | Code::ResourceExhausted | Code::Internal | Code::InvalidArgument => {
+            Error::unreadable(status.message())
+        }
+        _ => return response,
+    };
+    Status::from(error).into_http()
 }
 
 /// A handler that panics is our fault, not the end of the connection.

@@ -17,9 +17,10 @@ pub struct Started {
 }
 
 impl Started {
-    /// Begins now.
-    pub fn now(name: &Name) -> Self {
-        let mut parts = name.method().trim_start_matches('/').splitn(2, '/');
+    /// Begins now. A method that is none of ours has no name of its own: callers must not be able to invent metrics.
+    pub fn now(name: &Name, known: bool) -> Self {
+        let path = if known { name.method() } else { "/unknown/unknown" };
+        let mut parts = path.trim_start_matches('/').splitn(2, '/');
         let service = parts.next().unwrap_or_default().to_owned();
         let method = parts.next().unwrap_or_default().to_owned();
         metrics::counter!("grpc_server_started_total", "grpc_service" => service.clone(), "grpc_method" => method.clone())

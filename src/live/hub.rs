@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::aio::ConnectionManager;
@@ -216,10 +216,16 @@ impl Hub {
     async fn follow(&self) -> Result<()> {
         self.catch_up(None).await?;
         loop {
+            let mut looked = Instant::now();
             let mut redis = self.without_redis().await?;
             self.0.has_redis.store(true, Ordering::Relaxed);
             while let Some(still) = self.with_redis(redis).await? {
                 redis = still;
+                // A busy stream of a feed that was replaced meanwhile would go on for ever.
+                if looked.elapsed() > RETRY {
+                    self.check_feed().await?;
+                    looked = Instant::now();
+                }
             }
             self.0.has_redis.store(false, Ordering::Relaxed);
         }
@@ -279,19 +285,14 @@ impl Hub {
     /// Reads what the outbox has beyond the hub's place, up to `until` if given.
     async fn catch_up(&self, until: Option<Position>) -> Result<()> {
         loop {
-            let (epoch, position) = {
-                let state = self.lock();
-                (state.epoch, state.position)
-            };
+            let position = self.position();
             let conn = self.0.database.lease().await?;
-            let feed = store::outbox::feed(&*conn).await?;
-            if feed.epoch != epoch || feed.floor > position {
-                let head = store::outbox::head(&*conn).await?;
-                self.expire(feed.epoch, head);
-                return Ok(());
-            }
             let entries = store::outbox::read(&*conn, position, until, BATCH).await?;
             drop(conn);
+            // Looked at after reading: what was trimmed before is noticed, what is trimmed later was read.
+            if !self.check_feed().await? {
+                return Ok(());
+            }
             let last = entries.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
             for entry in entries {
                 self.hand_out(entry);
@@ -300,6 +301,23 @@ impl Hub {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether the feed still is the one that was read, and reaches back to the hub's place; lets everybody go if not.
+    async fn check_feed(&self) -> Result<bool> {
+        let conn = self.0.database.lease().await?;
+        let feed = store::outbox::feed(&*conn).await?;
+        let (epoch, position) = {
+            let state = self.lock();
+            (state.epoch, state.position)
+        };
+        let same = feed.epoch == epoch && feed.floor <= position && position.xid < feed.next_xid;
+        if !same {
+            let head = store::outbox::head(&*conn).await?;
+            tracing::warn!(%position, %head, "the feed was replaced or trimmed: watchers start over");
+            self.expire(feed.epoch, head);
+        }
+        Ok(same)
     }
 
     /// The next entry, to everybody who wants it. Entries that were handed out already are skipped.

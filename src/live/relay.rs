@@ -10,7 +10,7 @@ use super::{Wake, stream::FeedStream};
 use crate::{
     app::Clock,
     error::Result,
-    store::{self, Database, Query as _, outbox::Position},
+    store::{self, Database, outbox::Position},
 };
 
 /// Facts copied at a time.
@@ -60,6 +60,7 @@ impl Relay {
             client
                 .batch_execute("select pg_advisory_lock(hashtextextended('gad-relay', 0))")
                 .await?;
+            self.adopt().await?;
             metrics::gauge!("relay_leading").set(1.0);
             tracing::info!("relay leads");
             let tidy = async {
@@ -80,6 +81,16 @@ impl Relay {
         };
         metrics::gauge!("relay_leading").set(0.0);
         ended
+    }
+
+    /// After a failover or restore this is another feed: hubs and watchers learn it by its epoch.
+    async fn adopt(&self) -> Result<()> {
+        let mut conn = self.database.lease().await?;
+        let tx = conn.begin(None).await?;
+        if store::outbox::adopt(&tx, self.clock.now().as_microsecond()).await? {
+            tracing::warn!("the feed starts anew: this is another database cluster or timeline");
+        }
+        tx.commit().await
     }
 
     async fn copy_all(&self) -> Result<()> {
@@ -142,9 +153,8 @@ impl Relay {
         }
         let conn = self.database.lease().await?;
         while store::replay::forget(&*conn, now - SignedDuration::from_hours(24)).await? == 1000 {}
-        let row = conn.one("select count(*) as n from outbox", &[]).await?;
-        let rows: i64 = store::decode::Column::read(&row, "n")?;
-        metrics::gauge!("outbox_rows").set(rows as f64);
+        store::position::ensure_ahead(&*conn, now).await?;
+        store::position::drop_old(&*conn, now).await?;
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Entries that the stream keeps, nearly.
-const KEPT: usize = 50_000;
+const KEPT: usize = 20_000;
 /// Entries that a hub takes at a time.
 const BATCH: usize = 500;
 

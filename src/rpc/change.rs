@@ -128,10 +128,36 @@ impl<'a> Change<'a> {
         });
     }
 
-    /// Tells of the agents whose work may have changed with a task.
-    pub async fn touch_agents(&mut self, ids: &[AgentId]) -> Result<()> {
-        for agent in store::agent::touch(&self.tx, ids, self.now).await? {
-            self.agent_fact(FactKind::AgentAvailabilityChanged, agent);
+    /// Agents as they are before their tasks change; locked, so that [`Change::tell_of`] can compare.
+    pub async fn agents(&self, ids: &[AgentId]) -> Result<Vec<Agent>> {
+        store::agent::find(&self.tx, ids).await
+    }
+
+    /// Tells of those agents whose work or availability is not what it was before.
+    pub async fn tell_of(&mut self, before: Vec<Agent>) -> Result<()> {
+        let ids: Vec<AgentId> = before.iter().map(|agent| agent.id).collect();
+        let after = store::agent::find(&self.tx, &ids).await?;
+        let (mut sent, mut working) = (Vec::new(), Vec::new());
+        for (old, new) in before.iter().zip(&after) {
+            if old.availability() != new.availability() {
+                sent.push(new.id);
+            } else if old.tasks != new.tasks {
+                working.push(new.id);
+            }
+        }
+        for (ids, availability) in [(sent, true), (working, false)] {
+            if ids.is_empty() {
+                continue;
+            }
+            store::agent::touch(&self.tx, &ids, availability, self.now).await?;
+            let kind = if availability {
+                FactKind::AgentAvailabilityChanged
+            } else {
+                FactKind::AgentUpdated
+            };
+            for agent in store::agent::find(&self.tx, &ids).await? {
+                self.agent_fact(kind, agent);
+            }
         }
         Ok(())
     }

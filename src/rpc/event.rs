@@ -6,7 +6,6 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::Stream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -28,30 +27,24 @@ use crate::{
 /// Messages that wait for a receiver, beside the hub's queue.
 const CHANNEL: usize = 16;
 
-/// The service; `stop` ends its streams.
+/// The service.
 #[derive(Debug, Clone)]
-pub struct Events {
-    /// The server.
-    pub app: Arc<App>,
-    /// Tells streams to end.
-    pub stop: CancellationToken,
-}
+pub struct Events(pub Arc<App>);
 
 #[tonic::async_trait]
 impl EventService for Events {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        Ok(watch(self, &Call::of(&request)?, request.into_inner()).await?)
+        Ok(watch(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 }
 
 async fn watch(
-    events: &Events,
+    app: &Arc<App>,
     call: &Call,
     request: pb::WatchRequest,
 ) -> Result<Response<<Events as EventService>::WatchStream>> {
-    let Events { app, stop } = events;
     let signed_in = call.signed_in.ok_or(Error::SignedOut)?;
     let pb::WatchRequest {
         filter,
@@ -83,15 +76,15 @@ async fn watch(
         None => Start::Now,
     };
     let (sender, receiver) = mpsc::channel(CHANNEL);
+    let subscription_from = subscription.from;
     let watch = Watch {
         app: Arc::clone(app),
-        stop: stop.clone(),
         interest,
         until: signed_in.until,
         deadline: call.deadline,
         subscription,
         sender,
-        at: None,
+        at: start.place(subscription_from),
     };
     tokio::spawn(watch.run(start));
     Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
@@ -104,7 +97,8 @@ async fn reachable(app: &App, cursor: Cursor, epoch: i64) -> Result<Position> {
     }
     let conn = app.database.lease().await?;
     let feed = store::outbox::feed(&*conn).await?;
-    if feed.epoch != epoch || cursor.position < feed.floor {
+    // A place that no transaction has reached yet is of a feed that was rolled back.
+    if feed.epoch != epoch || cursor.position < feed.floor || cursor.position.xid >= feed.next_xid {
         return Err(Error::CursorExpired);
     }
     Ok(cursor.position)

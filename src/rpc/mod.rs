@@ -18,6 +18,7 @@ pub mod zone;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tonic::{Extensions, Request};
 use uuid::Uuid;
@@ -63,4 +64,14 @@ impl Call {
         self.deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
+
+    /// Time until the caller's token ends.
+    pub fn token_left(&self, now: Timestamp) -> Duration {
+        self.signed_in.map_or(Duration::ZERO, |signed_in| left(signed_in.until, now))
+    }
+}
+
+/// Time from `now` until then; none if it is past.
+pub fn left(until: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(until.duration_since(now)).unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use crate::{
         AgentId,
         agent::{Agent, Obstacle},
     },
-    error::Result,
+    error::{Error, Result},
     pb,
     store::{
         self,
@@ -38,7 +38,7 @@ pub async fn list(app: &App, request: pb::ListNearbyRequest) -> Result<Response<
     let agents = neighbors
         .able
         .into_iter()
-        .filter_map(|near| able(&near, &found.remove(&near.id)?, now))
+        .filter_map(|near| Some(able(&near, &found.remove(&near.id)?, now)))
         .collect();
     let skipped = neighbors.unable.into_iter().filter_map(|near| skipped(near, now)).collect();
     Ok(Response::new(pb::ListNearbyResponse { agents, skipped }))
@@ -54,7 +54,7 @@ fn wanted(request: pb::ListNearbyRequest, now: Timestamp) -> Result<Wanted> {
         specialties,
     } = request;
     let age = match max_fix_age {
-        Some(age) => SignedDuration::try_from(wire::length("max_fix_age", age)?).unwrap_or(FIX_AGE),
+        Some(age) => SignedDuration::try_from(wire::length("max_fix_age", age)?).map_err(Error::internal)?,
         None => FIX_AGE,
     };
     Ok(Wanted {
@@ -67,12 +67,12 @@ fn wanted(request: pb::ListNearbyRequest, now: Timestamp) -> Result<Wanted> {
     })
 }
 
-fn able(near: &Near, agent: &Agent, now: Timestamp) -> Option<pb::NearbyAgent> {
-    Some(pb::NearbyAgent {
+fn able(near: &Near, agent: &Agent, now: Timestamp) -> pb::NearbyAgent {
+    pb::NearbyAgent {
         agent: Some(wire::agent(agent)),
         distance_meters: near.meters,
         fix_age: Some(fix_age(near, now)),
-    })
+    }
 }
 
 fn skipped(near: Near, now: Timestamp) -> Option<pb::SkippedAgent> {

@@ -54,9 +54,8 @@ impl Sum {
             accepted,
             repeated,
             refused,
-            mut refusals,
+            refusals,
         } = self;
-        refusals.sort_by_key(|refusal| refusal.index);
         pb::ReportPositionsResponse {
             accepted_count: number(accepted),
             repeated_count: number(repeated),
@@ -88,13 +87,32 @@ pub async fn stream(
     mut requests: Streaming<pb::ReportPositionsRequest>,
 ) -> Result<Response<pb::ReportPositionsResponse>, Status> {
     let mut sum = Sum::default();
-    while let Some(request) = requests.message().await? {
+    while let Some(request) = next(app, call, &mut requests).await? {
         if call.signed_in.is_none_or(|signed_in| signed_in.until <= app.clock.now()) {
             return Err(Error::SignedOut.into());
         }
         take(app, call, request, &mut sum).await?;
     }
     Ok(Response::new(sum.answer()))
+}
+
+/// The next message; a stream that says nothing ends with its deadline, its token, and the server.
+async fn next(
+    app: &App,
+    call: &Call,
+    requests: &mut Streaming<pb::ReportPositionsRequest>,
+) -> Result<Option<pb::ReportPositionsRequest>, Status> {
+    let ends = super::watch::ends(app.closing.clone(), call.deadline, call.token_left(app.clock.now()));
+    tokio::select! {
+        biased;
+        message = requests.message() => message,
+        reason = ends => Err(match reason {
+            pb::EndReason::Deadline => Error::Deadline,
+            pb::EndReason::AuthRevoked => Error::SignedOut,
+            _ => Error::Down("the server is going down".to_owned()),
+        }
+        .into()),
+    }
 }
 
 /// Keeps what can be kept of a message, in a transaction of its own.

@@ -236,14 +236,13 @@ async fn step(
     let mut task = change.task(id, &request.etag).await?;
     permit(&task, &change.caller, action)?;
     let (before, from) = (Before::of(&task), task.state());
+    let crew = change.agents(&agents).await?;
     task.progress = task.progress.step(action, change.now).map_err(illegal)?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
     store::task::occupy(change.tx(), &task).await?;
     note(&change, &task, action, Some(from), None, request.reason.clone()).await?;
     change.task_fact(FactKind::TaskStateChanged, &task, before);
-    if from.occupies() != task.state().occupies() || !task.state().is_open() {
-        change.touch_agents(&agents).await?;
-    }
+    change.tell_of(crew).await?;
     answer(change, &task).await
 }
 
@@ -260,6 +259,7 @@ async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Resul
         return Err(Error::NotFound(Missing::Task));
     }
     let before = Before::of(&task);
+    let crew = change.agents(&agents).await?;
     for agent in &agents {
         store::task::unassign(change.tx(), id, *agent).await?;
     }
@@ -267,7 +267,7 @@ async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Resul
     let task = store::task::save(change.tx(), &task, change.now).await?;
     note(&change, &task, Action::Delete, Some(task.state()), None, String::new()).await?;
     change.task_fact(FactKind::TaskDeleted, &task, before);
-    change.touch_agents(&agents).await?;
+    change.tell_of(crew).await?;
     answer(change, &task).await
 }
 
@@ -335,8 +335,9 @@ async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Resul
     }
     let task = change.task(id, &request.etag).await?;
     permit(&task, &change.caller, Action::Assign)?;
-    let agent = store::agent::get(change.tx(), agent_id)
-        .await?
+    let crew = change.agents(&[agent_id]).await?;
+    let agent = crew
+        .first()
         .filter(|agent| agent.deleted.is_none())
         .ok_or(Error::NotFound(Missing::Agent))?;
     if task.assignments.iter().any(|assignment| assignment.agent == agent_id) {
@@ -362,7 +363,7 @@ async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Resul
     )
     .await?;
     change.task_fact(FactKind::TaskAssigned, &task, before);
-    change.touch_agents(&[agent_id]).await?;
+    change.tell_of(crew).await?;
     answer(change, &task).await
 }
 
@@ -381,6 +382,7 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
     }
     permit(&task, &change.caller, Action::Unassign)?;
     let before = Before::of(&task);
+    let crew = change.agents(&[agent_id]).await?;
     store::task::unassign(change.tx(), id, agent_id).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
     note(
@@ -393,7 +395,7 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
     )
     .await?;
     change.task_fact(FactKind::TaskUnassigned, &task, before);
-    change.touch_agents(&[agent_id]).await?;
+    change.tell_of(crew).await?;
     answer(change, &task).await
 }
 

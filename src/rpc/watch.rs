@@ -11,10 +11,11 @@ use super::{event::Cursor, wire};
 use crate::{
     app::App,
     domain::{
+        UserId,
         fact::{Fact, Subject},
         interest::{Hearing, Interest, Noun, TASK_HIDDEN},
     },
-    error::Result,
+    error::{Error, Result},
     live::{Subscription, hub::Dismissal},
     pb::{self, EndReason, watch_response::Item},
     store::{
@@ -41,12 +42,21 @@ pub enum Start {
     Snapshot,
 }
 
+impl Start {
+    /// What the watcher has already when its place at the hub is `from`; none before a snapshot.
+    pub fn place(&self, from: Position) -> Option<Position> {
+        match self {
+            Self::Now => Some(from),
+            Self::After(place) => Some(*place),
+            Self::Snapshot => None,
+        }
+    }
+}
+
 /// A watch.
 pub struct Watch {
     /// The server.
     pub app: Arc<App>,
-    /// Tells streams to end.
-    pub stop: CancellationToken,
     /// What the watcher wants and may have.
     pub interest: Interest,
     /// When the watcher's token ends.
@@ -73,7 +83,11 @@ impl Watch {
     /// Sends everything, then the end.
     pub async fn run(mut self, start: Start) {
         metrics::gauge!("watch_streams").increment(1.0);
-        let ends = ends(self.stop.clone(), self.deadline, self.time_left());
+        let ends = ends(
+            self.app.closing.clone(),
+            self.deadline,
+            crate::rpc::left(self.until, self.app.clock.now()),
+        );
         tokio::pin!(ends);
         let over = tokio::select! {
             biased;
@@ -90,27 +104,17 @@ impl Watch {
         metrics::gauge!("watch_streams").decrement(1.0);
     }
 
-    fn time_left(&self) -> Duration {
-        let left = self.until.duration_since(self.app.clock.now());
-        Duration::try_from(left).unwrap_or_default()
-    }
-
     fn cursor(&self, position: Option<Position>) -> String {
         let epoch = self.subscription.epoch;
         position.map(|position| Cursor { epoch, position }.text()).unwrap_or_default()
     }
 
     async fn send_all(&mut self, start: Start) -> Over {
+        let recent = std::mem::take(&mut self.subscription.recent);
         let begun = match start {
-            Start::Now => {
-                self.at = Some(self.subscription.from);
-                Ok(None)
-            }
-            Start::After(place) => self.send_missed(place).await.map(|()| None),
-            Start::Snapshot => match tokio::time::timeout(PATIENCE, self.send_snapshot()).await {
-                Ok(sent) => sent.map(Some),
-                Err(_) => Err(Over::Reason(EndReason::SlowConsumer)),
-            },
+            Start::Now => Ok(None),
+            Start::After(place) => self.send_missed(place, recent).await.map(|()| None),
+            Start::Snapshot => self.send_snapshot().await.map(Some),
         };
         let seen = match begun {
             Ok(seen) => seen,
@@ -148,41 +152,51 @@ impl Watch {
     }
 
     /// Entries after the cursor and up to where the queue begins: from the hub's memory if it reaches, else the database.
-    async fn send_missed(&mut self, place: Position) -> Result<(), Over> {
+    async fn send_missed(&mut self, place: Position, recent: Vec<Arc<Entry>>) -> Result<(), Over> {
         let (from, recent_from) = (self.subscription.from, self.subscription.recent_from);
-        self.at = Some(place);
         let mut after = place;
         while after < recent_from {
-            let entries = self.read(after, recent_from).await.map_err(failed)?;
+            let entries = self.read(after, recent_from).await?;
             let Some(last) = entries.last() else { break };
             after = last.position;
             for entry in &entries {
                 self.send_entry(entry).await?;
             }
         }
-        for entry in std::mem::take(&mut self.subscription.recent) {
+        for entry in recent {
             self.send_entry(&entry).await?;
         }
         self.at = self.at.max(Some(from));
         Ok(())
     }
 
-    async fn read(&self, after: Position, until: Position) -> Result<Vec<Entry>> {
-        let conn = self.app.database.lease().await?;
-        store::outbox::read(&*conn, after, Some(until), BATCH).await
+    async fn read(&self, after: Position, until: Position) -> Result<Vec<Entry>, Over> {
+        let conn = self.app.database.lease().await.map_err(failed)?;
+        let entries = store::outbox::read(&*conn, after, Some(until), BATCH).await.map_err(failed)?;
+        // Looked at after reading: what was trimmed before is noticed, what is trimmed later was read.
+        let feed = store::outbox::feed(&*conn).await.map_err(failed)?;
+        if feed.epoch != self.subscription.epoch || feed.floor > after {
+            return Err(Over::Reason(EndReason::CursorExpired));
+        }
+        Ok(entries)
     }
 
     /// Rows as one snapshot of the database has them. What the queue brings of facts that are in it is left out later.
     async fn send_snapshot(&mut self) -> Result<Visibility, Over> {
-        self.subscription.recent.clear();
         let app = Arc::clone(&self.app);
-        // A slow reader holds a connection: half of them stay for others.
-        let _turn = app
-            .snapshots
-            .acquire()
+        // A slow reader holds a connection: half of them stay for others, and none is held for long.
+        let _turn = app.snapshots.acquire().await.map_err(Error::internal).map_err(failed)?;
+        let (visibility, rows) = tokio::time::timeout(PATIENCE, self.send_rows(&app))
             .await
-            .map_err(crate::error::Error::internal)
-            .map_err(failed)?;
+            .map_err(|_| Over::Reason(EndReason::SlowConsumer))??;
+        // All facts up to here are in the snapshot.
+        let at = Some(visibility.settled().min(self.subscription.from));
+        self.send(at, Item::SnapshotEnd(pb::SnapshotEnd { row_count: rows })).await?;
+        self.at = at;
+        Ok(visibility)
+    }
+
+    async fn send_rows(&self, app: &App) -> Result<(Visibility, i32), Over> {
         let mut conn = app.database.lease().await.map_err(failed)?;
         let tx = conn.begin(None).await.map_err(failed)?;
         tx.freeze().await.map_err(failed)?;
@@ -194,19 +208,21 @@ impl Watch {
         if self.interest.is_about(Noun::Agent) || self.interest.is_about(Noun::Position) {
             rows += self.send_agents(&tx).await?;
         }
-        drop(tx);
-        drop(conn);
-        // All facts up to here are in the snapshot.
-        let at = Some(visibility.settled().min(self.subscription.from));
-        self.send(at, Item::SnapshotEnd(pb::SnapshotEnd { row_count: rows })).await?;
-        self.at = at;
-        Ok(visibility)
+        Ok((visibility, rows))
+    }
+
+    /// Whose rows a snapshot reads; none: everybody's.
+    fn audience(&self) -> Option<UserId> {
+        let caller = self.interest.caller;
+        (!caller.sees_all()).then_some(caller.user)
     }
 
     async fn send_tasks(&self, tx: &store::Tx<'_>) -> Result<i32, Over> {
         let (mut sent, mut after) = (0, 0);
         loop {
-            let tasks = store::task::open_after(tx, after, BATCH).await.map_err(failed)?;
+            let tasks = store::task::open_after(tx, after, self.audience(), BATCH)
+                .await
+                .map_err(failed)?;
             let Some(last) = tasks.last() else { return Ok(sent) };
             after = last.id.0;
             for task in tasks.iter().filter(|task| self.interest.has_task(task)) {
@@ -220,7 +236,7 @@ impl Watch {
     async fn send_agents(&self, tx: &store::Tx<'_>) -> Result<i32, Over> {
         let (mut sent, mut after) = (0, 0);
         loop {
-            let agents = store::agent::after(tx, after, BATCH).await.map_err(failed)?;
+            let agents = store::agent::after(tx, after, self.audience(), BATCH).await.map_err(failed)?;
             let Some(last) = agents.last() else { return Ok(sent) };
             after = last.id.0;
             for agent in agents.iter().filter(|agent| self.interest.has_agent(agent)) {
@@ -308,7 +324,7 @@ impl Watch {
 }
 
 /// Waits for the first reason from outside to end.
-async fn ends(stop: CancellationToken, deadline: Option<Instant>, token: Duration) -> EndReason {
+pub async fn ends(stop: CancellationToken, deadline: Option<Instant>, token: Duration) -> EndReason {
     let deadline = async {
         match deadline {
             Some(at) => tokio::time::sleep_until(at).await,
@@ -329,7 +345,7 @@ fn dismissed(dismissal: Dismissal) -> EndReason {
     }
 }
 
-fn failed(cause: crate::error::Error) -> Over {
+fn failed(cause: Error) -> Over {
     tracing::error!(%cause, "watch failed");
     Over::Reason(EndReason::Internal)
 }

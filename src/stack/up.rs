@@ -231,7 +231,18 @@ impl Stack {
         let quick = Duration::from_secs(5);
         team.start(Member::new(self.envoy(), Probe::Http(at.envoy_admin, "/ready"), quick))
             .await?;
+        if given(&self.settings.database_url).is_none() {
+            let probe = Probe::Http(at.serve_internal, "/ready");
+            team.start(Member::new(self.simulation(), probe, quick)).await?;
+        }
         front_door(at.public).await
+    }
+
+    /// The demo city lives: without fresh positions nobody could be sent.
+    fn simulation(&self) -> Program {
+        Program::new("simulation", &self.program, &self.home.logs())
+            .args(["simulate"])
+            .env("GAD_UPSTREAM_URL", format!("http://{}", self.addresses.serve))
     }
 
     fn server(&self, urls: &Urls) -> Program {

@@ -130,23 +130,33 @@ pub async fn save(tx: &Tx<'_>, agent: &Agent, now: Timestamp) -> Result<Agent> {
     get(tx, *id).await?.ok_or_else(|| Error::internal("a locked agent is gone"))
 }
 
-static AFTER: LazyLock<String> =
-    LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.delete_time is null and a.id > $1 order by a.id limit $2"));
+static AFTER: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "select {COLUMNS} from {FROM} where a.delete_time is null and a.id > $1 and ($2::bigint is null or a.user_id = $2)
+         order by a.id limit $3"
+    )
+});
 
-/// Agents by number, after number `after`.
-pub async fn after(on: &impl Query, after: i64, limit: i64) -> Result<Vec<Agent>> {
-    on.rows(&AFTER, &[&after, &limit]).await?.iter().map(decode).collect()
+/// Agents by number, after number `after`; of one user only, if named.
+pub async fn after(on: &impl Query, after: i64, user: Option<UserId>, limit: i64) -> Result<Vec<Agent>> {
+    on.rows(&AFTER, &[&after, &user.map(|user| user.0), &limit])
+        .await?
+        .iter()
+        .map(decode)
+        .collect()
 }
 
-/// Marks agents as changed by their tasks, and reads them.
-pub async fn touch(tx: &Tx<'_>, ids: &[AgentId], now: Timestamp) -> Result<Vec<Agent>> {
+/// Marks agents as changed by their tasks: in what they are on, or in whether they can be sent.
+pub async fn touch(tx: &Tx<'_>, ids: &[AgentId], availability: bool, now: Timestamp) -> Result<()> {
     let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
     tx.run(
-        "update agents set availability_time = $2, update_time = $2, revision = revision + 1 where id = any($1)",
-        &[&numbers, &now],
+        "update agents set availability_time = case when $2 then $3 else availability_time end,
+                update_time = $3, revision = revision + 1
+         where id = any($1)",
+        &[&numbers, &availability, &now],
     )
     .await?;
-    find(tx, ids).await
+    Ok(())
 }
 
 /// An agent from a row with [`COLUMNS`].

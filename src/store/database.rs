@@ -25,6 +25,9 @@ use crate::{
 /// Parameters of a statement.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// Names every type that is not built in.
+const TYPES: &str = "select null::geography as place";
+
 /// A pool of connections. Callers are served in the order they came.
 #[derive(Clone)]
 pub struct Database {
@@ -57,6 +60,7 @@ impl Connector {
             Host::Unix(_) => true,
             Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
         });
+        let local = local && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback);
         if !local {
             config.ssl_mode(SslMode::Require);
         }
@@ -118,7 +122,12 @@ impl Database {
     /// A connection, when it is this caller's turn.
     pub async fn lease(&self) -> Result<Lease> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
-        let conn = self.pool.get_owned().await?;
+        // After a restart of the database the idle connections are dead: those are left for the pool to replace.
+        let mut conn = self.pool.get_owned().await?;
+        while conn.client.is_closed() {
+            drop(conn);
+            conn = self.pool.get_owned().await?;
+        }
         Ok(Lease { conn, _turn: turn })
     }
 
@@ -179,7 +188,6 @@ impl bb8::ManageConnection for Manager {
                 self.statement_timeout_ms
             ))
             .await?;
-        learn_types(&client).await;
         Ok(Conn {
             cancel: client.cancel_token(),
             tls: self.connector.tls.clone(),
@@ -194,15 +202,6 @@ impl bb8::ManageConnection for Manager {
 
     fn has_broken(&self, conn: &mut Conn) -> bool {
         conn.client.is_closed() || conn.cache.is_busy()
-    }
-}
-
-/// Makes a connection know the types that are not PostgreSQL's own. A statement that is not prepared would ask for them
-/// while its rows come in: the rows then wait for the answer to be read, and the answer for the rows.
-async fn learn_types(client: &Client) {
-    if let Err(cause) = client.prepare("select null::geography").await {
-        // Before the first migration there is none.
-        tracing::debug!(%cause, "types are not known yet");
     }
 }
 
@@ -327,8 +326,12 @@ pub trait Query: Sync {
     }
 
     /// All rows of a statement that is made for this call: planned for these very values, not kept.
+    ///
+    /// tokio-postgres asks for a type it does not know in the midst of the answer, and then both wait for each other if
+    /// the answer is long. So the types of our columns are made known before, by a statement that is prepared.
     fn typed(&self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> impl Future<Output = Result<Vec<Row>>> + Send {
         async move {
+            self.prepare(TYPES).await?;
             let answer = self.cache().run(self.client().query_typed(sql, params)).await;
             self.checked(answer)
         }

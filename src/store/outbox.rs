@@ -8,6 +8,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use postgres_types::Json;
+use tokio_postgres::Row;
 
 use super::{Query, Tx, decode::Column};
 use crate::{domain::fact::Fact, error::Result};
@@ -67,17 +68,24 @@ pub async fn read(on: &impl Query, after: Position, until: Option<Position>, lim
             &[&after.xid, &after.seq, &until.xid, &until.seq, &limit],
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Entry {
-                position: Position {
-                    xid: row.read("xid")?,
-                    seq: row.read("seq")?,
-                },
-                fact: row.read::<Json<Fact>>("fact")?.0,
-            })
-        })
-        .collect()
+    rows.iter().filter_map(|row| decode(row).transpose()).collect()
+}
+
+/// The entry of a row; none if another version of the program wrote what this one cannot read: one fact must not
+/// stop the feed for everybody.
+fn decode(row: &Row) -> Result<Option<Entry>> {
+    let position = Position {
+        xid: row.read("xid")?,
+        seq: row.read("seq")?,
+    };
+    match row.read::<Json<Fact>>("fact") {
+        Ok(fact) => Ok(Some(Entry { position, fact: fact.0 })),
+        Err(cause) => {
+            tracing::error!(%position, %cause, "a fact cannot be read");
+            metrics::counter!("outbox_unreadable_total").increment(1);
+            Ok(None)
+        }
+    }
 }
 
 /// Place of the last settled fact, or the floor if there is none.
@@ -105,17 +113,25 @@ pub struct Feed {
     pub epoch: i64,
     /// Facts up to here may be gone.
     pub floor: Position,
+    /// No transaction has this number yet.
+    pub next_xid: i64,
 }
 
 /// The feed.
 pub async fn feed(on: &impl Query) -> Result<Feed> {
-    let row = on.one("select epoch, floor_xid, floor_seq from feed", &[]).await?;
+    let row = on
+        .one(
+            "select epoch, floor_xid, floor_seq, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next_xid from feed",
+            &[],
+        )
+        .await?;
     Ok(Feed {
         epoch: row.read("epoch")?,
         floor: Position {
             xid: row.read("floor_xid")?,
             seq: row.read("floor_seq")?,
         },
+        next_xid: row.read("next_xid")?,
     })
 }
 

@@ -366,6 +366,30 @@ async fn an_available_agent_at_work_shows_as_on_task() {
     assert_eq!(get(&agent, id).await.unwrap().availability(), Availability::Available);
 }
 
+#[tokio::test]
+async fn the_availability_time_is_when_the_availability_last_changed() {
+    let world = World::start().await;
+    let (supervisor, agent) = (world.supervisor().await, world.agent().await);
+    let id = agent.agent_id.unwrap();
+    let since = async || get(&agent, id).await.unwrap().availability_time;
+    let first = since().await;
+    let task = supervisor.task("Patrullar").await;
+    assign(&supervisor, task.id, id).await;
+    // On a task that has not begun, the agent still is free.
+    assert_eq!(get(&agent, id).await.unwrap().availability(), Availability::Available);
+    assert_eq!(since().await, first);
+    supervisor.tasks().start_task(step(task.id)).await.unwrap();
+    let started = since().await;
+    assert_ne!(started, first);
+    supervisor.tasks().pause_task(step(task.id)).await.unwrap();
+    assert_eq!(since().await, started);
+    set_availability(&agent, id, Availability::OffDuty).await.unwrap();
+    let off = since().await;
+    assert_ne!(off, started);
+    supervisor.tasks().finish_task(step(task.id)).await.unwrap();
+    assert_eq!(since().await, off);
+}
+
 /// Agents `B-1` to `B-<count>` in 5 units at whole degrees of latitude and longitude, off duty.
 async fn crowd(world: &World, count: i64) {
     let sql = "

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use gad::{app::Clock, pb};
+use gad::{app::Clock, config::DEMO_ACCOUNTS, pb};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::http::StatusCode;
@@ -228,7 +228,7 @@ async fn a_new_token_keeps_a_connection_open() {
     let mut socket = bridge.socket(&supervisor).await;
     socket.live().await;
     behind.store(0, Ordering::Relaxed);
-    let (agent, fresh) = (world.agent().await, world.supervisor().await);
+    let (agent, fresh) = (world.agent().await, world.sign_in(DEMO_ACCOUNTS[1]).await);
     socket.say(json!({"type": "auth", "token": agent.token})).await;
     assert_eq!(socket.news().await["reason"], "FORBIDDEN");
     socket.say(json!({"type": "auth", "token": fresh.token})).await;
@@ -250,7 +250,7 @@ async fn who_shares_a_watch_does_not_depend_on_the_other_tokens() {
     let mut first = bridge.socket(&short).await;
     first.live().await;
     behind.store(0, Ordering::Relaxed);
-    let long = world.supervisor().await;
+    let long = world.sign_in(DEMO_ACCOUNTS[1]).await;
     let mut second = bridge.socket(&long).await;
     second.live().await;
     assert_eq!(bridge.stats().watches_ever, 1);

@@ -8,19 +8,19 @@ use std::{
 
 /// Envoy as installed for the project, else where GAD_TOOLS says, else wherever PATH finds it.
 pub fn envoy_program() -> PathBuf {
-    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin");
-    let named = env::var_os("GAD_TOOLS").map(PathBuf::from);
-    let found = [Some(installed), named]
-        .into_iter()
-        .flatten()
-        .map(|folder| folder.join("envoy"));
-    found
-        .into_iter()
-        .find(|program| program.exists())
-        .unwrap_or_else(|| "envoy".into())
+    tool("envoy")
 }
 
-fn gad(arguments: &[&str]) -> Output {
+/// A program as installed for the project, else where GAD_TOOLS says, else wherever PATH finds it.
+pub fn tool(name: &str) -> PathBuf {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin");
+    let folders = [Some(installed), env::var_os("GAD_TOOLS").map(PathBuf::from)];
+    let mut programs = folders.into_iter().flatten().map(|folder| folder.join(name));
+    programs.find(|program| program.exists()).unwrap_or_else(|| name.into())
+}
+
+/// Runs `gad` to its end.
+pub fn gad(arguments: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_gad"))
         .args(arguments)
         .output()
@@ -31,7 +31,7 @@ fn gad(arguments: &[&str]) -> Output {
 }
 
 /// Writes the descriptor set and the configuration into a folder; the path of the latter.
-fn configure(folder: &Path, arguments: &[&str]) -> PathBuf {
+pub fn configure(folder: &Path, arguments: &[&str]) -> PathBuf {
     let descriptor = folder.join("gad.bin");
     let descriptor = descriptor.to_str().expect("a plain path");
     gad(&["descriptor", descriptor]);

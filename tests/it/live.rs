@@ -94,6 +94,25 @@ async fn a_watcher_hears_of_a_task_as_soon_as_it_is_committed() {
 }
 
 #[tokio::test]
+async fn a_place_in_an_event_is_the_place_of_the_task_to_the_last_bit() {
+    let world = World::start().await;
+    let supervisor = world.supervisor().await;
+    let mut watcher = Watcher::live(&supervisor).await;
+    for step in 0..100 {
+        let mut task = draft("Patrullar");
+        let location = task.location.insert(pb::LatLng::default());
+        location.latitude = 4.65 - f64::from(step) / 7.0;
+        location.longitude = -74.07 - 0.08 - f64::from(step) / 11.0;
+        let request = pb::CreateTaskRequest {
+            task: Some(task),
+            ..Default::default()
+        };
+        let task = supervisor.tasks().create_task(request).await.unwrap().into_inner();
+        assert_eq!(task_of(&watcher.event().await).location, task.location);
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_and_what_follows_make_the_whole() {
     let world = World::start().await;
     let supervisor = world.supervisor().await;

@@ -1,6 +1,7 @@
 //! A world of its own for each test: a fresh database, a server in this process, people with tokens.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{Mutex, OnceLock},
     time::Duration,
@@ -175,13 +176,6 @@ impl Replica {
                 .unwrap();
         }
     }
-
-    /// Ends it at once, as a crash would: nothing is drained, nothing is said.
-    pub fn kill(mut self) {
-        if let Some(running) = self.running.take() {
-            running.abort();
-        }
-    }
 }
 
 /// A lazy channel to an address.
@@ -195,7 +189,7 @@ pub struct World {
     pub settings: ServeSettings,
     /// Its first server.
     pub replica: Replica,
-    people: Mutex<Vec<Person>>,
+    people: Mutex<HashMap<String, Person>>,
 }
 
 impl World {
@@ -259,16 +253,16 @@ impl World {
 
     /// Somebody by e-mail, signed in once.
     pub async fn person(&self, email: &str) -> Person {
-        let known = self
-            .people
-            .lock()
-            .unwrap()
-            .iter()
-            .find(|person| person.token.starts_with(email))
-            .cloned();
-        if let Some(known) = known {
-            return known;
+        if let Some(known) = self.people.lock().unwrap().get(email) {
+            return known.clone();
         }
+        let person = self.sign_in(email).await;
+        self.people.lock().unwrap().insert(email.to_owned(), person.clone());
+        person
+    }
+
+    /// Somebody by e-mail, with a token of now.
+    pub async fn sign_in(&self, email: &str) -> Person {
         let request = pb::LoginRequest {
             email: email.to_owned(),
             password: DEMO_PASSWORD.to_owned(),
@@ -354,7 +348,7 @@ pub async fn connect(url: &str) -> tokio_postgres::Client {
 }
 
 /// A copy of the template: migrated, with three accounts, three agents, four zones, no tasks.
-async fn fresh_database() -> String {
+pub async fn fresh_database() -> String {
     let server = variable("DATABASE_URL");
     let admin = connect(&server).await;
     let template = template(&admin, &server).await;

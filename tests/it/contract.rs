@@ -1,0 +1,482 @@
+//! What every RPC owes its callers, read from the descriptors.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    path::Path,
+    process::Command,
+};
+
+use gad::{
+    descriptor::{self, Access},
+    error::{Error, Missing},
+    openapi,
+    pb::{self, RateClass},
+};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
+use serde_json::Value;
+use tonic_types::StatusExt as _;
+
+use crate::envoy::{configure, tool};
+
+/// Every RPC of ours.
+pub fn methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
+    let services = descriptor::services(pool);
+    let services = services.iter().filter_map(|name| pool.get_service_by_name(name));
+    services.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
+}
+
+/// A message and all messages of ours within it.
+fn reachable(message: &MessageDescriptor, found: &mut BTreeMap<String, MessageDescriptor>) {
+    if found.insert(message.full_name().to_owned(), message.clone()).is_some() {
+        return;
+    }
+    for field in message.fields() {
+        if let Kind::Message(inner) = field.kind() {
+            reachable(&inner, found);
+        }
+    }
+}
+
+fn all_reachable(messages: impl Iterator<Item = MessageDescriptor>) -> Vec<MessageDescriptor> {
+    let mut found = BTreeMap::new();
+    messages.for_each(|message| reachable(&message, &mut found));
+    found.into_values().collect()
+}
+
+/// Fails with all complaints at once.
+#[track_caller]
+fn none(complaints: Vec<String>) {
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_rpc_has_a_route_a_rule_and_a_comment() {
+    let pool = descriptor::pool();
+    let mut wrong = Vec::new();
+    for method in methods(&pool) {
+        let name = descriptor::path(&method);
+        if descriptor::routes(&pool, &method).is_empty() && !method.is_client_streaming() {
+            wrong.push(format!("{name}: no google.api.http"));
+        }
+        match descriptor::rule(&pool, &method) {
+            None => wrong.push(format!("{name}: no rule, or one that lets nobody in")),
+            Some(rule) => {
+                if (rule.access == Access::Public) != rule.permission.is_empty() {
+                    wrong.push(format!("{name}: a permission goes with a level"));
+                }
+            }
+        }
+        if descriptor::comment(&method.parent_file(), method.path()).is_empty() {
+            wrong.push(format!("{name}: no comment"));
+        }
+    }
+    none(wrong);
+}
+
+/// Request fields without a rule in the proto, and why that is right. Booleans are always right, and fields
+/// marked "Output" are ignored in requests: both need no line here.
+const FREE: &[(&str, &str)] = &[
+    ("gad.v1.AgentFilter.box", "absent is no rectangle; its own fields have rules"),
+    (
+        "gad.v1.GetTrackRequest.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.GetTrackRequest.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.ListAgentsRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+    (
+        "gad.v1.ListTasksRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+    ("gad.v1.Task.location", "a task may be nowhere; its own fields have rules"),
+    (
+        "gad.v1.Task.planned_end_time",
+        "any time after the start; the handler compares them",
+    ),
+    (
+        "gad.v1.Task.planned_start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    ("gad.v1.TaskFilter.box", "absent is no rectangle; its own fields have rules"),
+    (
+        "gad.v1.TaskFilter.planned_from_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.TaskFilter.planned_until_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.UpdateAgentRequest.update_mask",
+        "the handler knows which paths can be changed",
+    ),
+    (
+        "gad.v1.UpdateTaskRequest.update_mask",
+        "the handler knows which paths can be changed",
+    ),
+    ("gad.v1.WatchFilter.box", "absent is no rectangle; its own fields have rules"),
+    (
+        "gad.v1.WatchRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+];
+
+#[test]
+fn every_request_field_has_a_rule_or_is_free_by_intention() {
+    let pool = descriptor::pool();
+    let extension = pool.get_extension_by_name("buf.validate.field").unwrap();
+    let inputs = all_reachable(methods(&pool).iter().map(MethodDescriptor::input));
+    let ours = inputs.iter().filter(|message| message.package_name() == "gad.v1");
+    let unruled: BTreeSet<String> = ours
+        .flat_map(|message| message.fields().collect::<Vec<_>>())
+        .filter(|field| !field.options().has_extension(&extension))
+        .filter(|field| field.kind() != Kind::Bool && !is_output(field))
+        .map(|field| field.full_name().to_owned())
+        .collect();
+    let free: BTreeSet<String> = FREE.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let unexplained: Vec<&String> = unruled.difference(&free).collect();
+    let stale: Vec<&String> = free.difference(&unruled).collect();
+    assert_eq!(
+        (unexplained, stale),
+        (vec![], vec![]),
+        "fields without a rule; lines of FREE without a field"
+    );
+}
+
+fn is_output(field: &FieldDescriptor) -> bool {
+    let comment = descriptor::comment(&field.parent_message().parent_file(), field.path());
+    ["Output.", "Output:", "Output;"].iter().any(|mark| comment.contains(mark))
+}
+
+/// Texts that only are compared or decoded, and never come to the database as they are.
+const OPAQUE: [&str; 4] = ["etag", "page_token", "cursor", "password"];
+
+#[test]
+fn every_text_of_a_request_is_bound_by_its_letters() {
+    // PostgreSQL has no text with a zero in it: what no pattern holds off would come back as our fault.
+    let pool = descriptor::pool();
+    let extension = pool.get_extension_by_name("buf.validate.field").unwrap();
+    let bound = |field: &FieldDescriptor| {
+        let options = field.options();
+        let rules = options.get_extension(&extension);
+        let rules = serde_json::to_value(rules.as_message().unwrap()).unwrap();
+        let text = if field.is_list() {
+            &rules["repeated"]["items"]["string"]
+        } else {
+            &rules["string"]
+        };
+        !text["pattern"].is_null() || !text["in"].is_null()
+    };
+    let mut wrong = Vec::new();
+    for message in all_reachable(methods(&pool).iter().map(MethodDescriptor::input)) {
+        let texts = message
+            .fields()
+            .filter(|field| field.kind() == Kind::String && !is_output(field));
+        let texts = texts.filter(|field| message.package_name() == "gad.v1" && !OPAQUE.contains(&field.name()));
+        wrong.extend(texts.filter(|field| !bound(field)).map(|field| field.full_name().to_owned()));
+    }
+    none(wrong);
+}
+
+#[test]
+fn every_enum_begins_with_unspecified() {
+    let pool = descriptor::pool();
+    let ours = pool.all_enums().filter(|kind| kind.package_name().starts_with("gad."));
+    let wrong = ours.filter(|kind| !kind.get_value(0).is_some_and(|value| value.name().ends_with("_UNSPECIFIED")));
+    none(wrong.map(|kind| kind.full_name().to_owned()).collect());
+}
+
+#[test]
+fn no_answer_holds_what_kills_envoy() {
+    let pool = descriptor::pool();
+    let mut wrong = Vec::new();
+    for message in all_reachable(methods(&pool).iter().map(MethodDescriptor::output)) {
+        if matches!(
+            message.full_name(),
+            "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue"
+        ) {
+            wrong.push(message.full_name().to_owned());
+        }
+        let maps = message.fields().filter(FieldDescriptor::is_map);
+        wrong.extend(maps.map(|field| field.full_name().to_owned()));
+    }
+    none(wrong);
+}
+
+#[test]
+fn no_error_detail_holds_an_empty_map_entry() {
+    // `ErrorInfo.metadata` is a map: Envoy dies of an entry without key or value, so no error has any.
+    for error in errors() {
+        let details = tonic::Status::from(error).get_error_details();
+        assert!(details.error_info().unwrap().metadata.is_empty());
+    }
+}
+
+/// A line a route: method, path, body, RPC.
+fn routes(pool: &DescriptorPool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for method in methods(pool) {
+        for route in descriptor::routes(pool, &method) {
+            let body = if route.body.is_empty() { "-" } else { &route.body };
+            lines.push(format!("{} {} {body} {}", route.verb, route.path, method.full_name()));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+#[test]
+fn no_two_rpcs_share_a_route() {
+    let mut seen = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for line in routes(&descriptor::pool()) {
+        let mut words = line.split(' ');
+        let (verb, path) = (words.next().unwrap(), words.next().unwrap());
+        // What stands in braces takes any one segment.
+        let shape: String = path
+            .split('{')
+            .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))
+            .collect::<Vec<_>>()
+            .join("{}");
+        if let Some(first) = seen.insert(format!("{verb} {shape}"), line.clone()) {
+            wrong.push(format!("{first}\n{line}"));
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn the_rest_routes_are_those_of_the_snapshot() {
+    let snapshot = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots/routes.txt");
+    let now = routes(&descriptor::pool()).join("\n") + "\n";
+    if std::env::var_os("GAD_ACCEPT_SNAPSHOTS").is_some() {
+        fs::write(&snapshot, &now).unwrap();
+    }
+    let before = fs::read_to_string(&snapshot).unwrap_or_default();
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (before, now) = (lines(&before), lines(&now));
+    let mut difference = String::new();
+    before
+        .difference(&now)
+        .for_each(|line| writeln!(difference, "- {line}").unwrap());
+    now.difference(&before)
+        .for_each(|line| writeln!(difference, "+ {line}").unwrap());
+    assert!(
+        difference.is_empty(),
+        "clients rely on these routes; if the change is meant, run this test with GAD_ACCEPT_SNAPSHOTS=1\n{difference}"
+    );
+}
+
+#[test]
+fn every_service_is_in_the_configuration_of_envoy() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = fs::read_to_string(configure(folder.path(), &[])).unwrap();
+    let line = yaml.lines().find_map(|line| line.trim().strip_prefix("services: ")).unwrap();
+    let configured: Vec<String> = serde_json::from_str(line).unwrap();
+    let pool = descriptor::pool();
+    let ours: Vec<String> = pool
+        .services()
+        .filter(|service| service.package_name().starts_with("gad."))
+        .map(|service| service.full_name().to_owned())
+        .collect();
+    assert_eq!(configured, ours);
+}
+
+/// Changes without a request id, and why that is right.
+const REPEATABLE: &[(&str, &str)] = &[(
+    "ReportPositions",
+    "a fix is the same fix each time: agent and time are its key",
+)];
+
+#[test]
+fn every_change_can_be_repeated_without_harm() {
+    let pool = descriptor::pool();
+    let mut wrong = Vec::new();
+    for method in methods(&pool) {
+        let Some(rule) = descriptor::rule(&pool, &method) else {
+            continue;
+        };
+        let exempt = REPEATABLE.iter().any(|(name, _)| *name == method.name());
+        let has_id = method.input().get_field_by_name("request_id").is_some();
+        let reused = rule.reasons.contains(&pb::ErrorReason::IdempotencyKeyReused);
+        let name = method.name();
+        match rule.rate {
+            RateClass::Write if exempt => {}
+            RateClass::Write if !has_id => wrong.push(format!("{name}: no request_id")),
+            RateClass::Write if !rule.audited => wrong.push(format!("{name}: not audited")),
+            RateClass::Write if !reused => wrong.push(format!("{name}: IDEMPOTENCY_KEY_REUSED is not declared")),
+            RateClass::Write => {}
+            _ if has_id || reused => wrong.push(format!("{name}: a request id, and no change")),
+            _ => {}
+        }
+    }
+    none(wrong);
+}
+
+/// One of each error.
+fn errors() -> Vec<Error> {
+    use gad::domain::task::{Action, State};
+    vec![
+        Error::Invalid(Vec::new()),
+        Error::PageToken,
+        Error::Cursor,
+        Error::CursorExpired,
+        Error::SignedOut,
+        Error::WrongCredentials,
+        Error::Forbidden,
+        Error::NotFound(Missing::Task),
+        Error::NotFound(Missing::Agent),
+        Error::NotFound(Missing::User),
+        Error::IllegalStep {
+            action: Action::Start,
+            state: State::Finished,
+        },
+        Error::NotDeleted,
+        Error::AgentBusy,
+        Error::AgentOffDuty,
+        Error::NotAssigned,
+        Error::AlreadyAssigned,
+        Error::CodeTaken,
+        Error::UserTaken,
+        Error::StillInUse,
+        Error::RequestIdReused,
+        Error::Stale,
+        Error::RateLimited {
+            retry_after: std::time::Duration::from_millis(1),
+        },
+        Error::Overloaded,
+        Error::Down(String::new()),
+        Error::Deadline,
+        Error::UnknownMethod,
+        Error::Internal(String::new()),
+    ]
+}
+
+/// A reason's comment by its name without the prefix.
+fn reasons(pool: &DescriptorPool) -> BTreeMap<String, String> {
+    let kind = pool.get_enum_by_name("gad.v1.ErrorReason").unwrap();
+    let file = kind.parent_file();
+    kind.values()
+        .filter(|value| value.number() != 0)
+        .map(|value| {
+            let name = value.name().trim_start_matches("ERROR_REASON_").to_owned();
+            (name, descriptor::comment(&file, value.path()))
+        })
+        .collect()
+}
+
+#[test]
+fn the_comment_of_a_reason_ends_with_the_code_it_comes_with() {
+    let comments = reasons(&descriptor::pool());
+    let mut given = BTreeSet::new();
+    for error in errors() {
+        let comment = &comments[error.reason()];
+        let code = format!("{:?}", error.code());
+        let said = comment.trim_end_matches('.').rsplit([' ', '\n']).next().unwrap();
+        assert_eq!(said.replace('_', "").to_lowercase(), code.to_lowercase(), "{comment}");
+        given.insert(error.reason().to_owned());
+    }
+    assert_eq!(
+        given,
+        comments.into_keys().collect(),
+        "reasons that no error has, or the other way round"
+    );
+}
+
+/// Reasons that every RPC may give, by its level, its validation, or the state the server is in.
+const OF_ALL: [&str; 9] = [
+    "SIGNED_OUT",
+    "FORBIDDEN",
+    "INVALID_FIELD",
+    "RATE_LIMITED",
+    "OVERLOADED",
+    "DEPENDENCY_DOWN",
+    "DEADLINE",
+    "INTERNAL",
+    "UNKNOWN_METHOD",
+];
+
+#[test]
+fn every_reason_is_declared_by_an_rpc_or_common_to_all() {
+    let pool = descriptor::pool();
+    let declared: BTreeSet<String> = methods(&pool)
+        .iter()
+        .filter_map(|method| descriptor::rule(&pool, method))
+        .flat_map(|rule| rule.reasons)
+        .map(|reason| gad::error::reason_name(reason).to_owned())
+        .collect();
+    let common: BTreeSet<String> = OF_ALL.map(str::to_owned).into();
+    assert_eq!(declared.intersection(&common).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(&declared | &common, reasons(&pool).into_keys().collect());
+}
+
+#[test]
+fn the_openapi_document_is_valid_and_always_the_same() {
+    let document = openapi::document();
+    assert_eq!(document, openapi::document());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("openapi.json");
+    fs::write(&file, &document).unwrap();
+    let output = Command::new(tool("openapi-spec-validator"))
+        .arg(&file)
+        .output()
+        .expect("openapi-spec-validator starts: scripts/install.sh test");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_openapi_document_has_every_route_and_no_loose_end() {
+    let document: Value = serde_json::from_str(&openapi::document()).unwrap();
+    let mut described = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (verb, operation) in item.as_object().unwrap() {
+            described.insert(format!(
+                "{} {}",
+                verb.to_uppercase(),
+                operation["x-gad-rpc"].as_str().unwrap()
+            ));
+            let named = operation["parameters"].as_array().unwrap().iter();
+            let named = named.filter(|parameter| parameter["in"] == "path");
+            for parameter in named {
+                assert!(
+                    path.contains(&format!("{{{}}}", parameter["name"].as_str().unwrap())),
+                    "{path}"
+                );
+                assert_eq!(parameter["required"], true);
+            }
+        }
+    }
+    let pool = descriptor::pool();
+    let declared = methods(&pool).into_iter().flat_map(|method| {
+        let routes = descriptor::routes(&pool, &method);
+        routes
+            .into_iter()
+            .map(move |route| format!("{} {}", route.verb, descriptor::path(&method)))
+    });
+    assert_eq!(described, declared.collect());
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    for reference in references {
+        let there = document.pointer(reference.trim_start_matches('#'));
+        assert!(there.is_some_and(|schema| !schema.is_null()), "{reference}");
+    }
+}
+
+fn collect(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            references.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|field| collect(field, references));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
+        _ => {}
+    }
+}

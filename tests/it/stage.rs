@@ -1,0 +1,273 @@
+//! A world behind one door, with things made on demand: the same things, with the same numbers, in each such world.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use gad::{
+    app::Clock,
+    pb::{self, Availability},
+};
+use jiff::Timestamp;
+use prost_reflect::MethodDescriptor;
+use serde_json::{Value, json};
+
+use crate::{
+    doors::{Answer, Door, Doorway},
+    world::{Person, World, draft},
+};
+
+/// Who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Somebody without a token.
+    Nobody,
+    /// The field agent of the demo city.
+    Agent,
+    /// The supervisor.
+    Supervisor,
+    /// The administrator.
+    Administrator,
+}
+
+/// The moment at which all worlds of a test stand still.
+#[derive(Debug, Clone, Default)]
+pub struct Moment(Arc<OnceLock<Timestamp>>);
+
+impl Moment {
+    /// The moment; the first who asks fixes it.
+    pub fn get(&self) -> Timestamp {
+        *self.0.get_or_init(|| Clock::system().now())
+    }
+
+    fn clock(&self) -> Clock {
+        let moment = self.clone();
+        Clock::of(move || moment.get())
+    }
+}
+
+/// A world behind one door.
+pub struct Stage {
+    world: World,
+    /// The door.
+    pub doorway: Doorway,
+    database: tokio_postgres::Client,
+    agent: Person,
+    supervisor: Person,
+    administrator: Person,
+    moment: Moment,
+    made: Mutex<HashMap<String, String>>,
+    count: Mutex<u32>,
+}
+
+impl Stage {
+    /// Builds a world that stands still at a moment, and opens a door to it.
+    pub async fn build(door: Door, moment: &Moment) -> Self {
+        let world = World::with_clock(moment.clock(), |_| {}).await;
+        Self {
+            doorway: Doorway::open(door, &world.replica).await,
+            database: world.database().await,
+            agent: world.agent().await,
+            supervisor: world.supervisor().await,
+            administrator: world.administrator().await,
+            moment: moment.clone(),
+            made: Mutex::default(),
+            count: Mutex::default(),
+            world,
+        }
+    }
+
+    /// Calls through the door.
+    pub async fn call(&self, who: Who, method: &MethodDescriptor, request: &Value) -> Answer {
+        let until = ["snapshot_end", "checkpoint", "end"];
+        self.doorway.call(method, request, self.token(who), &until).await
+    }
+
+    fn token(&self, who: Who) -> Option<&str> {
+        let person = match who {
+            Who::Nobody => return None,
+            Who::Agent => &self.agent,
+            Who::Supervisor => &self.supervisor,
+            Who::Administrator => &self.administrator,
+        };
+        Some(&person.token)
+    }
+
+    /// Ends the world.
+    pub async fn end(self) {
+        self.world.replica.stop().await;
+    }
+
+    /// The request with each `$name` in it made real; the same name is the same thing within a request.
+    pub async fn fill(&self, request: &Value) -> Value {
+        let mut names = Vec::new();
+        collect(request, &mut names);
+        self.made.lock().unwrap().clear();
+        for name in names {
+            if !self.made.lock().unwrap().contains_key(&name) {
+                let made = self.make(&name).await;
+                self.made.lock().unwrap().insert(name, made);
+            }
+        }
+        replaced(request, &self.made.lock().unwrap())
+    }
+
+    async fn make(&self, name: &str) -> String {
+        match name {
+            "$now" => self.moment.get().to_string(),
+            "$me" => self.agent.agent_id.unwrap().to_string(),
+            "$my_user" => self.agent.id.to_string(),
+            "$code" => format!("C-{}", self.next()),
+            "$taken" => self.scheduled().await.code,
+            "$taken_call_sign" => self.fresh_agent().await.code,
+            "$user" => self.user().await.to_string(),
+            "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" => self.an_agent(name).await.to_string(),
+            _ => self.a_task(name).await.to_string(),
+        }
+    }
+
+    async fn an_agent(&self, name: &str) -> i64 {
+        let agent = self.fresh_agent().await;
+        if name != "$resting" {
+            self.call_on_duty(agent.id).await;
+        }
+        let delete = async || {
+            let request = pb::DeleteAgentRequest {
+                id: agent.id,
+                ..Default::default()
+            };
+            self.administrator.agents().delete_agent(request).await.unwrap();
+        };
+        match name {
+            "$agent" | "$resting" => {}
+            "$busy" => self.assign(self.scheduled().await.id, agent.id, true).await,
+            "$serving" => self.assign(self.scheduled().await.id, agent.id, false).await,
+            "$gone" => delete().await,
+            "$replaced" => {
+                delete().await;
+                self.agent_of(agent.user_id).await;
+            }
+            other => panic!("nobody knows how to make {other}"),
+        }
+        agent.id
+    }
+
+    async fn a_task(&self, name: &str) -> i64 {
+        let id = match name {
+            "$own" => self.agent.task("De la agente").await.id,
+            _ => self.scheduled().await.id,
+        };
+        let step = || pb::TaskStepRequest {
+            id,
+            ..Default::default()
+        };
+        let mut tasks = self.supervisor.tasks();
+        match name {
+            "$task" | "$own" => {}
+            "$mine" => self.assign(id, self.agent.agent_id.unwrap(), false).await,
+            "$assigned" => {
+                let agent = self.fresh_agent().await.id;
+                self.assign(id, agent, false).await;
+                self.made.lock().unwrap().insert("$its_agent".to_owned(), agent.to_string());
+            }
+            "$running" => drop(tasks.start_task(step()).await.unwrap()),
+            "$paused" => {
+                tasks.start_task(step()).await.unwrap();
+                tasks.pause_task(step()).await.unwrap();
+            }
+            "$finished" => {
+                tasks.start_task(step()).await.unwrap();
+                tasks.finish_task(step()).await.unwrap();
+            }
+            "$deleted" => {
+                let request = pb::DeleteTaskRequest {
+                    id,
+                    ..Default::default()
+                };
+                self.administrator.tasks().delete_task(request).await.unwrap();
+            }
+            other => panic!("nobody knows how to make {other}"),
+        }
+        id
+    }
+
+    fn next(&self) -> u32 {
+        let mut count = self.count.lock().unwrap();
+        *count += 1;
+        *count
+    }
+
+    async fn scheduled(&self) -> pb::Task {
+        let request = pb::CreateTaskRequest {
+            task: Some(draft("Patrullar el parque")),
+            ..Default::default()
+        };
+        self.supervisor.tasks().create_task(request).await.unwrap().into_inner()
+    }
+
+    async fn assign(&self, id: i64, agent_id: i64, exclusive: bool) {
+        let request = pb::AssignTaskRequest {
+            id,
+            agent_id,
+            exclusive,
+            ..Default::default()
+        };
+        self.supervisor.tasks().assign_task(request).await.unwrap();
+    }
+
+    async fn call_on_duty(&self, id: i64) {
+        let request = pb::SetAvailabilityRequest {
+            id,
+            availability: Availability::Available as i32,
+            ..Default::default()
+        };
+        self.supervisor.agents().set_availability(request).await.unwrap();
+    }
+
+    /// Nobody but the database makes users.
+    async fn user(&self) -> i64 {
+        let sql = "insert into users (uid, email, password_hash, display_name, level, create_time)
+                   select gen_random_uuid(), $1, 'none', 'Rosa Peña', 1, now() returning id";
+        let email = format!("u{}@gad.example", self.next());
+        self.database.query_one(sql, &[&email]).await.unwrap().get(0)
+    }
+
+    async fn fresh_agent(&self) -> pb::Agent {
+        self.agent_of(self.user().await).await
+    }
+
+    async fn agent_of(&self, user_id: i64) -> pb::Agent {
+        let request = pb::CreateAgentRequest {
+            agent: Some(pb::Agent {
+                user_id,
+                code: format!("A-{}", self.next()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        self.administrator.agents().create_agent(request).await.unwrap().into_inner()
+    }
+}
+
+/// Names in the order in which they stand; `$its_agent` comes with its task.
+fn collect(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.starts_with('$') && text != "$its_agent" => names.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+        Value::Object(fields) => fields.values().for_each(|field| collect(field, names)),
+        _ => {}
+    }
+}
+
+fn replaced(value: &Value, made: &HashMap<String, String>) -> Value {
+    match value {
+        Value::String(text) => json!(made.get(text).unwrap_or(text)),
+        Value::Array(items) => items.iter().map(|item| replaced(item, made)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), replaced(field, made)))
+            .collect(),
+        other => other.clone(),
+    }
+}
