@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use gad::pb::{self, TaskState, task_service_client::TaskServiceClient};
 use tonic::{Request, transport::Channel};
 
@@ -130,7 +130,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let calls = 25 * sizes.seconds;
     let mut rows = Vec::new();
     for kind in &KINDS {
-        let (of_few, of_many) = (few.turn(kind).await?, many.turn(kind).await?);
+        let (of_few, of_many) = (few.turn(kind).await?, many.turn(kind).await.context(kind.name)?);
         few.time(&of_few, 10).await?;
         many.time(&of_many, 10).await?;
         let (mut ours, mut limits) = (vec![], vec![]);

@@ -47,10 +47,9 @@ impl Socket {
     }
 
     async fn expect(&mut self, kind: &str) -> Result<()> {
-        let wanted = format!(r#"{{"type":"{kind}""#);
-        let heard = self.hear().await?;
-        let heard = String::from_utf8_lossy(heard);
-        ensure!(heard.starts_with(&wanted), "{kind} was expected: {heard}");
+        let wanted = format!(r#""type":"{kind}""#);
+        let heard = String::from_utf8_lossy(self.hear().await?);
+        ensure!(heard.contains(&wanted), "{kind} was expected: {heard}");
         Ok(())
     }
 
