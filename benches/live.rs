@@ -17,7 +17,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tonic::{Request, metadata::MetadataValue};
 
 use crate::{
-    Bench,
+    Bench, city,
     socket::Socket,
     table::{Row, Target, quantile},
 };
@@ -85,6 +85,10 @@ fn mark(frame: &[u8]) -> Option<usize> {
 /// Changes tasks at a steady rate, each by a call of its own.
 async fn change(bench: &Bench, times: &Arc<Times>) -> Result<()> {
     let client = TaskServiceClient::new(bench.small.channel().await?);
+    let open = city::connect(&bench.world.database(city::SMALL)).await?;
+    let open = open
+        .query("select id from tasks where state = 1 order by id desc limit 200", &[])
+        .await?;
     let token: MetadataValue<_> = format!("Bearer {}", bench.small_token).parse()?;
     let begun = tokio::time::Instant::now();
     let mut calls = Vec::new();
@@ -92,7 +96,7 @@ async fn change(bench: &Bench, times: &Arc<Times>) -> Result<()> {
         sleep_until(begun + Duration::from_secs(1) * u32::try_from(event)? / bench.sizes.events).await;
         let (mut client, times, token) = (client.clone(), Arc::clone(times), token.clone());
         let task = pb::Task {
-            id: 1 + i64::try_from(event % bench.sizes.small_rows as usize)?,
+            id: open.get(event % open.len().max(1)).context("no task is open")?.get(0),
             title: format!("{}{event:0DIGITS$}", String::from_utf8_lossy(MARK)),
             ..Default::default()
         };
