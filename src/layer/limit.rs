@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -42,6 +42,9 @@ pub struct Limits {
     unary: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     counted: AtomicU64,
+    since: Instant,
+    /// The last second in which it was logged that calls are refused.
+    told: AtomicU64,
 }
 
 impl Limits {
@@ -54,6 +57,8 @@ impl Limits {
             unary: Arc::new(Semaphore::new(settings.max_concurrent_calls)),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             counted: AtomicU64::new(0),
+            since: Instant::now(),
+            told: AtomicU64::new(0),
         }
     }
 
@@ -91,9 +96,18 @@ impl Limits {
         let seats = if rule.streaming { &self.streams } else { &self.unary };
         let seat = Arc::clone(seats).try_acquire_owned().map_err(|_| {
             metrics::counter!("overloaded_total").increment(1);
+            self.tell();
             Error::Overloaded
         })?;
         Ok(Room(seat))
+    }
+
+    /// Logs that calls are refused, once a second at most.
+    fn tell(&self) {
+        let second = self.since.elapsed().as_secs() + 1;
+        if self.told.swap(second, Ordering::Relaxed) != second {
+            tracing::warn!("overloaded: calls are refused");
+        }
     }
 }
 

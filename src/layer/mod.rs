@@ -1,4 +1,4 @@
-//! What every gRPC call passes before its handler, in this order: name, measure, deadline, who, may they, is there room.
+//! What every gRPC call passes before its handler, in this order: name, is there room, measure, deadline, who, may they.
 
 pub mod access;
 pub mod deadline;
@@ -29,13 +29,20 @@ pub struct GateLayer {
     app: Arc<App>,
     rules: Rules,
     limits: Arc<limit::Limits>,
+    calls: observe::Calls,
 }
 
 impl GateLayer {
     /// A gate with these rules.
     pub fn new(app: Arc<App>, rules: Rules) -> Self {
         let limits = Arc::new(limit::Limits::new(&app.settings));
-        Self { app, rules, limits }
+        let calls = observe::Calls::of(rules.keys());
+        Self {
+            app,
+            rules,
+            limits,
+            calls,
+        }
     }
 }
 
@@ -71,9 +78,6 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let fresh = self.inner.clone();
-        let inner = std::mem::replace(&mut self.inner, fresh);
-        let gate = self.gate.clone();
         let name = name::Name::of(&request);
         let language = request
             .headers()
@@ -81,13 +85,23 @@ where
             .and_then(|header| header.to_str().ok())
             .map(Language::of)
             .unwrap_or_default();
+        let admission = self.gate.room(&name);
+        if let Err(error @ Error::Overloaded) = admission {
+            // Refusals come in thousands: they must cost next to nothing, or there is no time left for the others.
+            let refused = LANGUAGE.sync_scope(language, || Status::from(error).into_http());
+            return Box::pin(std::future::ready(Ok(self.gate.calls.refuse(&name, name.sign(refused)))));
+        }
+        let fresh = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, fresh);
+        let gate = self.gate.clone();
         let span = name.span();
         let pass = async move {
-            let watch = observe::Started::now(&name, gate.rules.contains_key(name.method()));
-            let response = match gate.pass(&name, request, inner).await {
-                Ok(response) => response,
-                Err(error) => Status::from(error).into_http(),
+            let watch = gate.calls.begin(&name);
+            let passed = match admission {
+                Ok(room) => gate.pass(&name, request, inner, room).await,
+                Err(error) => Err(error),
             };
+            let response = passed.unwrap_or_else(|error| Status::from(error).into_http());
             Ok(watch.follow(name.sign(response)))
         };
         Box::pin(LANGUAGE.scope(language, pass).instrument(span))
@@ -95,7 +109,19 @@ where
 }
 
 impl GateLayer {
-    async fn pass<S>(&self, name: &name::Name, mut request: Request<Body>, inner: S) -> Result<Response<Body>, Error>
+    /// Room for a call.
+    fn room(&self, name: &name::Name) -> Result<limit::Room, Error> {
+        let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
+        self.limits.room(rule)
+    }
+
+    async fn pass<S>(
+        &self,
+        name: &name::Name,
+        mut request: Request<Body>,
+        inner: S,
+        room: limit::Room,
+    ) -> Result<Response<Body>, Error>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Send + 'static,
         S::Future: Send + 'static,
@@ -104,7 +130,6 @@ impl GateLayer {
         let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
         let admitted = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
         self.limits.count(rule, admitted, &request)?;
-        let room = self.limits.room(rule)?;
         request.extensions_mut().insert(crate::rpc::Call {
             signed_in: admitted,
             deadline,

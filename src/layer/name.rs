@@ -67,22 +67,24 @@ impl Name {
 
     /// Puts request id and version on the answer: headers at once, trailers at the end.
     pub fn sign(&self, mut response: Response<Body>) -> Response<Body> {
-        let mut signature = HeaderMap::new();
-        if let Ok(id) = HeaderValue::try_from(self.request_id.to_string()) {
-            signature.insert(REQUEST_ID, id);
-        }
-        signature.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
-        response.headers_mut().extend(signature.clone());
-        if let Some(replayed) = response.headers().get(REPLAYED) {
-            signature.insert(REPLAYED, replayed.clone());
-        }
-        let (head, body) = response.into_parts();
-        let body = body.map_frame(move |frame| match frame.into_trailers() {
-            Ok(mut trailers) => {
-                trailers.extend(signature.clone());
-                http_body::Frame::trailers(trailers)
+        let id = HeaderValue::try_from(self.request_id.to_string()).ok();
+        let replayed = response.headers().get(REPLAYED).cloned();
+        let sign = move |headers: &mut HeaderMap| {
+            headers.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+            if let Some(id) = &id {
+                headers.insert(REQUEST_ID, id.clone());
             }
-            Err(frame) => frame,
+            if let Some(replayed) = &replayed {
+                headers.insert(REPLAYED, replayed.clone());
+            }
+        };
+        sign(response.headers_mut());
+        let (head, body) = response.into_parts();
+        let body = body.map_frame(move |mut frame| {
+            if let Some(trailers) = frame.trailers_mut() {
+                sign(trailers);
+            }
+            frame
         });
         Response::from_parts(head, Body::new(body))
     }
