@@ -1,17 +1,18 @@
 //! All that a running server carries; tests start several in one process.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    config::ServeSettings,
+    config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
     identity::{Passwords, Tokens},
-    live::{Hub, Wake, relay::Relay, stream::FeedStream},
+    live::{self, Hub, Wake, relay::Relay, stream::FeedStream},
     store::{self, Database, database::Connector},
 };
 
@@ -87,6 +88,22 @@ impl Background {
     }
 }
 
+/// Longest wait for a database that may not be there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why production does not start with accounts of the demo city, if there are some.
+async fn demo_accounts(database: &Database) -> Result<Vec<String>> {
+    let conn = database.lease().await?;
+    let found = store::user::emails_ending(&*conn, DEMO_DOMAIN).await?;
+    let problem = || {
+        format!(
+            "the database has demo accounts, whose password everybody knows: {}",
+            found.join(", ")
+        )
+    };
+    Ok((!found.is_empty()).then(problem).into_iter().collect())
+}
+
 impl App {
     /// Connects, and reads what a server must know before its first call.
     pub async fn start(settings: ServeSettings, clock: Clock) -> Result<(Arc<Self>, Background)> {
@@ -100,10 +117,13 @@ impl App {
                 "the database is {pending} migrations behind; run `gad migrate`"
             )));
         }
-        let stream = match &settings.redis.redis_url {
-            Some(url) => Some(FeedStream::new(url, &settings.redis.redis_prefix)?),
-            None => None,
-        };
+        if settings.environment == Environment::Production {
+            let demo = demo_accounts(&database).await?;
+            if !demo.is_empty() {
+                return Err(Error::Down(demo.join("; ")));
+            }
+        }
+        let stream = FeedStream::new(&settings.redis)?;
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
         let tokens = Tokens::load(database.clone(), settings.secret_key.clone(), lifetime, clock.now()).await?;
         let wake = Wake::default();
@@ -135,6 +155,24 @@ impl App {
             clock,
         };
         Ok((Arc::new(app), background))
+    }
+
+    /// All reasons beside the settings themselves why production may not start, as far as they can be found out now.
+    pub async fn production_problems(settings: &ServeSettings) -> Vec<String> {
+        if settings.environment != Environment::Production {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        if !settings.database.database_url.expose_secret().is_empty() {
+            problems.extend(store::database::production_problems(&settings.database));
+        }
+        problems.extend(live::connection::production_problems(&settings.redis));
+        // A database that is not there yet is asked again when it is.
+        let look = async { demo_accounts(&Database::connect(&settings.database).await?).await };
+        if let Ok(Ok(demo)) = tokio::time::timeout(PATIENCE, look).await {
+            problems.extend(demo);
+        }
+        problems
     }
 
     /// An outside name for something new: UUIDv7, so that names sort by time.

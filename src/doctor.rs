@@ -114,27 +114,23 @@ async fn look_at_database(settings: &DoctorSettings, findings: &mut Vec<Finding>
 }
 
 async fn look_at_redis(settings: &DoctorSettings) -> Finding {
-    let Some(url) = &settings.redis.redis_url else {
-        return Finding {
-            verdict: Verdict::Weak,
-            what: "redis",
-            found: "not set: the feed is read from the database".to_owned(),
-        };
-    };
     let connected = async {
-        let stream = FeedStream::new(url, &settings.redis.redis_prefix)?;
-        stream.connect().await.map_err(crate::error::Error::from)
+        match FeedStream::new(&settings.redis)? {
+            Some(stream) => stream.connect().await.map(Some).map_err(crate::error::Error::from),
+            None => Ok(None),
+        }
     };
-    match connected.await {
-        Ok(_) => Finding {
-            verdict: Verdict::Fine,
-            what: "redis",
-            found: "answers".to_owned(),
-        },
-        Err(cause) => Finding {
-            verdict: Verdict::Broken,
-            what: "redis",
-            found: cause.to_string(),
-        },
+    let (verdict, found) = match connected.await {
+        Ok(Some(_)) => (Verdict::Fine, "answers".to_owned()),
+        Ok(None) => (
+            Verdict::Weak,
+            "not set: the feed is read from the database, and rate limits are counted by each process alone".to_owned(),
+        ),
+        Err(cause) => (Verdict::Broken, cause.to_string()),
+    };
+    Finding {
+        verdict,
+        what: "redis",
+        found,
     }
 }

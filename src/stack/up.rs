@@ -252,6 +252,12 @@ impl Stack {
             .env("REDIS_URL", urls.redis.as_deref().unwrap_or_default())
             .env("GAD_LISTEN", self.addresses.serve.to_string())
             .env("GAD_INTERNAL_LISTEN", self.addresses.serve_internal.to_string())
+            .env("SECRET_KEY", self.settings.secret_key.expose_secret())
+            .env("RATE_LIMIT_CALLS", self.settings.rate_limit_calls.to_string())
+            .env("RATE_LIMIT_ADMIN", self.settings.rate_limit_admin.to_string())
+            .env("RATE_LIMIT_LOGINS", self.settings.rate_limit_logins.to_string())
+            .env("RATE_LIMIT_REGISTRATIONS", self.settings.rate_limit_registrations.to_string())
+            .env("RATE_LIMIT_HANDSHAKES", self.settings.rate_limit_handshakes.to_string())
             .env("GAD_LAME_DUCK_SECONDS", "0")
             .env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string());
         match self.settings.web_dir.canonicalize() {

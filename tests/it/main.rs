@@ -30,6 +30,7 @@ mod matrix_rows;
 mod nearby;
 mod position;
 mod rolling;
+mod settings;
 mod stack;
 mod stage;
 mod task;
