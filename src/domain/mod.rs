@@ -7,6 +7,7 @@ pub mod geo;
 pub mod interest;
 pub mod plan;
 pub mod task;
+pub mod user;
 
 use serde::{Deserialize, Serialize};
 

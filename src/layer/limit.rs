@@ -63,7 +63,7 @@ impl Limits {
     }
 
     /// Counts a call against its caller; refuses it when there were too many.
-    pub fn count(&self, rule: &Rule, caller: Option<SignedIn>, request: &Request<Body>) -> Result<()> {
+    pub fn count(&self, rule: &Rule, caller: Option<&SignedIn>, request: &Request<Body>) -> Result<()> {
         self.forget();
         let payer = match caller {
             Some(signed_in) => Payer::User(signed_in.caller.user.0),

@@ -129,7 +129,7 @@ impl GateLayer {
         let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
         let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
         let admitted = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
-        self.limits.count(rule, admitted, &request)?;
+        self.limits.count(rule, admitted.as_ref(), &request)?;
         request.extensions_mut().insert(crate::rpc::Call {
             signed_in: admitted,
             deadline,

@@ -391,9 +391,11 @@ fn the_comment_of_a_reason_ends_with_the_code_it_comes_with() {
 }
 
 /// Reasons that every RPC may give, by its level, its validation, or the state the server is in.
-const OF_ALL: [&str; 9] = [
+const OF_ALL: [&str; 11] = [
     "SIGNED_OUT",
     "FORBIDDEN",
+    "SCOPE_TOO_NARROW",
+    "STEP_UP_REQUIRED",
     "INVALID_FIELD",
     "RATE_LIMITED",
     "OVERLOADED",

@@ -29,6 +29,7 @@ mod matrix;
 mod matrix_rows;
 mod nearby;
 mod position;
+mod revocation;
 mod rolling;
 mod stack;
 mod stage;
