@@ -16,7 +16,7 @@ pub mod watch;
 pub mod wire;
 pub mod zone;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -29,8 +29,10 @@ use crate::{
     identity::SignedIn,
 };
 
+pub use crate::domain::audit::Door;
+
 /// What the layers found out about a call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// Who calls; none for public methods without a token.
     pub signed_in: Option<SignedIn>,
@@ -38,6 +40,10 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// Its name in logs.
     pub request_id: Uuid,
+    /// Where it came from, if that is known.
+    pub address: Option<IpAddr>,
+    /// How it came in.
+    pub door: Door,
 }
 
 impl Call {
@@ -50,7 +56,7 @@ impl Call {
     pub fn in_extensions(extensions: &Extensions) -> Result<Self> {
         extensions
             .get::<Self>()
-            .copied()
+            .cloned()
             .ok_or_else(|| Error::internal("a call came past the layers"))
     }
 
