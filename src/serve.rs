@@ -16,7 +16,7 @@ use crate::{
     config::{Environment, ServeSettings},
     descriptor, files,
     health::Health,
-    layer::GateLayer,
+    layer::{self, GateLayer},
     pb,
     rpc::{agent::Agents, auth::Auth, event::Events, task::Tasks, zone::Zones},
     telemetry::Metrics,
@@ -179,10 +179,11 @@ fn entry<S>(
 where
     S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    tower::service_fn(move |request: Request<Body>| {
+    tower::service_fn(move |mut request: Request<Body>| {
         let (ours, pages) = (ours.clone(), pages.clone());
         async move {
             if is_grpc(&request) {
+                layer::door::mark(&mut request);
                 ours.oneshot(request).await
             } else {
                 let answer = pages.oneshot(request.map(axum::body::Body::new)).await;

@@ -16,7 +16,7 @@ pub mod watch;
 pub mod wire;
 pub mod zone;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -29,6 +29,8 @@ use crate::{
     identity::SignedIn,
 };
 
+pub use crate::domain::audit::Door;
+
 /// What the layers found out about a call.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -38,6 +40,10 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// Its name in logs.
     pub request_id: Uuid,
+    /// Where it came from, if that is known.
+    pub address: Option<IpAddr>,
+    /// How it came in.
+    pub door: Door,
 }
 
 impl Call {
