@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod agent;
+pub mod country;
 pub mod fact;
 pub mod geo;
 pub mod interest;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod deadline;
+pub mod legacy;
 pub mod limit;
 pub mod name;
 pub mod observe;
