@@ -3,6 +3,7 @@
 pub mod access;
 pub mod agent;
 pub mod audit;
+pub mod country;
 pub mod fact;
 pub mod geo;
 pub mod interest;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod deadline;
 pub mod door;
+pub mod legacy;
 pub mod limit;
 pub mod name;
 pub mod observe;

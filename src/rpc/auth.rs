@@ -34,7 +34,7 @@ impl AuthService for Auth {
     }
 }
 
-async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
+pub(super) async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
     let pb::LoginRequest { email, password } = request;
     let found = {
         let conn = app.database.lease().await?;
@@ -84,7 +84,7 @@ async fn begin_session(app: &App, user: &User) -> Result<pb::LoginResponse> {
     })
 }
 
-async fn get_me(app: &App, call: &Call) -> Result<Response<pb::User>> {
+pub(super) async fn get_me(app: &App, call: &Call) -> Result<Response<pb::User>> {
     let caller = call.caller()?;
     let conn = app.database.lease().await?;
     let user = store::user::get(&*conn, caller.user).await?;

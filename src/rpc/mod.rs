@@ -6,6 +6,7 @@ pub mod agent_read;
 pub mod auth;
 pub mod change;
 pub mod event;
+pub mod legacy;
 pub mod nearby;
 pub mod page;
 pub mod position;

@@ -24,6 +24,8 @@ mod doors;
 mod edge;
 mod envoy;
 mod layers;
+mod legacy;
+mod legacy_auth;
 mod live;
 mod matrix;
 mod matrix_rows;
