@@ -7,7 +7,9 @@ pub mod country;
 pub mod fact;
 pub mod geo;
 pub mod interest;
+pub mod mail;
 pub mod plan;
+pub mod session;
 pub mod task;
 pub mod user;
 
