@@ -56,6 +56,8 @@ pub struct Rule {
     pub rate: RateClass,
     /// Whether it is audited.
     pub audited: bool,
+    /// Whether the person must have proved to be there lately.
+    pub step_up: bool,
     /// Reasons it may give.
     pub reasons: Vec<ErrorReason>,
     /// Whether the client or the server streams.
@@ -106,6 +108,7 @@ pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
         permission: declared.permission.clone(),
         rate,
         audited: declared.audited,
+        step_up: declared.step_up,
         reasons: declared.reasons().collect(),
         streaming: method.is_client_streaming() || method.is_server_streaming(),
     })

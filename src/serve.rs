@@ -16,7 +16,7 @@ use crate::{
     config::{Environment, ServeSettings},
     descriptor, files,
     health::Health,
-    layer::{GateLayer, legacy},
+    layer::{self, GateLayer, legacy},
     pb,
     rpc::{self, agent::Agents, auth::Auth, event::Events, task::Tasks, zone::Zones},
     telemetry::Metrics,
@@ -187,12 +187,13 @@ fn entry<S>(
 where
     S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    tower::service_fn(move |request: Request<Body>| {
+    tower::service_fn(move |mut request: Request<Body>| {
         let (ours, pages) = (ours.clone(), pages.clone());
         let called = is_grpc(&request);
         let refusal = if called { None } else { unknown.answer(&request) };
         async move {
             if called {
+                layer::door::mark(&mut request);
                 ours.oneshot(request).await
             } else if let Some(refusal) = refusal {
                 Ok(refusal)

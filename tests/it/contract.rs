@@ -362,9 +362,12 @@ fn errors() -> Vec<Error> {
         Error::SignedOut,
         Error::WrongCredentials,
         Error::Forbidden,
+        Error::ScopeTooNarrow,
+        Error::StepUpRequired,
         Error::NotFound(Missing::Task),
         Error::NotFound(Missing::Agent),
         Error::NotFound(Missing::User),
+        Error::NotFound(Missing::Zone),
         Error::IllegalStep {
             action: Action::Start,
             state: State::Finished,
@@ -376,6 +379,8 @@ fn errors() -> Vec<Error> {
         Error::AlreadyAssigned,
         Error::CodeTaken,
         Error::UserTaken,
+        Error::EmailTaken,
+        Error::IdentityTaken,
         Error::StillInUse,
         Error::RequestIdReused,
         Error::Stale,
@@ -422,9 +427,11 @@ fn the_comment_of_a_reason_ends_with_the_code_it_comes_with() {
 }
 
 /// Reasons that every RPC may give, by its level, its validation, or the state the server is in.
-const OF_ALL: [&str; 9] = [
+const OF_ALL: [&str; 11] = [
     "SIGNED_OUT",
     "FORBIDDEN",
+    "SCOPE_TOO_NARROW",
+    "STEP_UP_REQUIRED",
     "INVALID_FIELD",
     "RATE_LIMITED",
     "OVERLOADED",

@@ -31,6 +31,7 @@ mod matrix;
 mod matrix_rows;
 mod nearby;
 mod position;
+mod revocation;
 mod rolling;
 mod stack;
 mod stage;

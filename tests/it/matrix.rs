@@ -262,7 +262,7 @@ fn expected_http(outcome: &Result<Value, Value>) -> u16 {
 }
 
 /// What is random, and so differs between worlds.
-const RANDOM: [&str; 5] = ["uid", "access_token", "cursor", "x", "kid"];
+const RANDOM: [&str; 7] = ["uid", "access_token", "refresh_token", "session_id", "cursor", "x", "kid"];
 
 /// The outcome without what is random.
 fn steady(outcome: &Result<Value, Value>) -> Result<Value, Value> {

@@ -77,6 +77,9 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
         token_type: _,
         expire_time,
         user,
+        refresh_token,
+        refresh_expire_time: _,
+        session_id: _,
     } = answer;
     let token_type = "bearer".to_owned();
     let expires_in = expire_time.map_or(0, |until| until.seconds - app.clock.now().as_second());
@@ -85,6 +88,7 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
             access_token,
             token_type,
             expires_in,
+            refresh_token,
             user: user.map(session_user),
         };
         return Ok(Response::new(pb::LoginResponse {
@@ -98,6 +102,7 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
         access_token,
         token_type,
         expires_in,
+        refresh_token,
     };
     let mut response = Response::new(pb::LoginResponse {
         token: Some(token),
@@ -113,7 +118,7 @@ fn session_user(user: canonical::User) -> pb::SessionUser {
         email: user.email,
         full_name: user.display_name,
         company_id: None,
-        is_email_verified: true,
+        is_email_verified: user.email_verify_time.is_some(),
     }
 }
 
@@ -122,6 +127,16 @@ fn account(user: canonical::User) -> pb::Account {
         id: user.id,
         email: user.email,
         full_name: user.display_name,
+        phone: Some(user.phone).filter(|phone| !phone.is_empty()),
+        company_id: None,
+        registered_at: user.create_time,
+        last_activity: user.last_login_time,
+        is_active: user.active,
+        is_email_verified: user.email_verify_time.is_some(),
+        country_code: None,
+        username: user.username,
+        created_at: user.create_time,
+        updated_at: user.update_time,
     }
 }
 
