@@ -10,6 +10,7 @@ pub mod interest;
 pub mod plan;
 pub mod task;
 pub mod user;
+pub mod zone;
 
 use serde::{Deserialize, Serialize};
 

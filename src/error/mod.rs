@@ -43,6 +43,8 @@ pub enum Missing {
     User,
     /// A zone.
     Zone,
+    /// An API token.
+    ApiToken,
 }
 
 /// Everything a call can be refused for.
@@ -113,9 +115,12 @@ pub enum Error {
     /// The user has an agent already.
     #[error("user taken")]
     UserTaken,
-    /// The agent is on open tasks.
+    /// The agent or the user has open tasks, or somebody's authority ends at the zone.
     #[error("still in use")]
     StillInUse,
+    /// No administrator who can sign in would remain.
+    #[error("last administrator")]
+    LastAdministrator,
     /// The request id was used for another request.
     #[error("request id reused")]
     RequestIdReused,
@@ -146,6 +151,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// A field that must be filled in is not.
+    pub fn required(field: &str) -> Self {
+        Self::invalid(field, "falta", "is required")
+    }
+
+    /// A mask names a field that cannot be changed.
+    pub fn fixed(path: &str) -> Self {
+        Self::invalid(
+            "update_mask",
+            &format!("no se puede cambiar «{path}»"),
+            &format!("cannot change `{path}`"),
+        )
+    }
+
     /// One field is wrong.
     pub fn invalid(field: &str, es: &str, en: &str) -> Self {
         Self::Invalid(vec![Problem {

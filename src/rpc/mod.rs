@@ -3,19 +3,26 @@
 pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
+pub mod api_token;
 pub mod auth;
 pub mod change;
 pub mod event;
 pub mod legacy;
 pub mod nearby;
 pub mod page;
+pub mod permission;
 pub mod position;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
+pub mod user;
+pub mod user_access;
+pub mod user_mask;
+pub mod user_read;
 pub mod watch;
 pub mod wire;
 pub mod zone;
+pub mod zone_mask;
 
 use std::{net::IpAddr, time::Duration};
 

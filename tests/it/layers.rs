@@ -21,7 +21,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "domain", "error", "store"]),
     ("app", &["config", "error", "identity", "live", "store"]),
-    ("rpc", &["app", "domain", "error", "identity", "live", "pb", "store"]),
+    (
+        "rpc",
+        &["app", "descriptor", "domain", "error", "identity", "live", "pb", "store"],
+    ),
     ("layer", &["app", "config", "descriptor", "error", "identity", "pb", "rpc"]),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
