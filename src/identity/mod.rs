@@ -41,6 +41,8 @@ pub enum Credential {
         id: Uuid,
         /// When the person last proved to be there.
         auth_time: Timestamp,
+        /// Whether the password must be changed before anything else.
+        password_expired: bool,
     },
     /// An API token.
     ApiToken {

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod change;
 pub mod event;
 pub mod legacy;
+pub mod letter;
 pub mod nearby;
 pub mod page;
 pub mod permission;

@@ -1,5 +1,6 @@
 //! UserService: whether a user may sign in, and the end of it.
 
+use jiff::Timestamp;
 use tonic::Response;
 
 use super::{
@@ -14,11 +15,11 @@ use crate::{
         UserId,
         agent::Duty,
         fact::FactKind,
+        session::End,
         user::{Lock, User},
     },
     error::{Error, Missing, Result},
-    pb,
-    store::{self, session::End},
+    pb, store,
 };
 
 /// What becomes of the user's sessions and agent.
@@ -124,7 +125,8 @@ async fn change(
 }
 
 async fn end_sessions(change: &Change<'_>, id: UserId, end: End) -> Result<()> {
-    store::session::end_all(change.tx(), id, end, change.now).await?;
+    // No access token of a session is left to be named: those of the user all end.
+    store::session::end_others(change.tx(), id, None, end, Timestamp::MAX, change.now).await?;
     withdraw_tokens(change, id).await
 }
 

@@ -17,7 +17,6 @@ use crate::{
     pb,
     store::{
         self, Query,
-        session::Session,
         user_list::{Card, Filter, Key, Order},
     },
 };
@@ -172,19 +171,27 @@ pub async fn sessions(
         page_token: String::new(),
         ended_shown,
     };
+    let current = match &signed_in.credential {
+        Credential::Session { id, .. } => Some(*id),
+        Credential::ApiToken { .. } => None,
+    };
     let query = page::Query::of("ListUserSessions", &bound, signed_in.caller.user.0);
     let before = query.open(&page_token)?.map(place).transpose()?;
     let limit = page::limit(page_size, 50);
     let conn = app.database.lease().await?;
     let user = store::user::get(&*conn, UserId(user_id)).await?;
     let user = user.ok_or(Error::NotFound(Missing::User))?;
-    let mut rows = store::session::list(&*conn, user.id, ended_shown, before, app.clock.now(), limit).await?;
+    let mut rows = if ended_shown {
+        store::session::list_all(&*conn, user.id, before, limit).await?
+    } else {
+        store::session::list(&*conn, user.id, before, limit, app.clock.now()).await?
+    };
     let next_page_token = query.cut(&mut rows, limit, |session| {
         let (high, low) = session.id.as_u64_pair();
         [session.created.as_microsecond(), high.cast_signed(), low.cast_signed()]
     });
     Ok(Response::new(pb::ListUserSessionsResponse {
-        sessions: rows.into_iter().map(|row| session(row, &signed_in.credential)).collect(),
+        sessions: rows.iter().map(|row| wire::session(row, current)).collect(),
         next_page_token,
     }))
 }
@@ -193,32 +200,4 @@ pub async fn sessions(
 fn place([time, high, low]: [i64; 3]) -> Result<(Timestamp, Uuid)> {
     let time = Timestamp::from_microsecond(time).map_err(|_| Error::PageToken)?;
     Ok((time, Uuid::from_u64_pair(high.cast_unsigned(), low.cast_unsigned())))
-}
-
-/// A session; current if it is the one that the caller showed.
-pub fn session(session: Session, shown: &Credential) -> pb::Session {
-    let Session {
-        id,
-        user,
-        created,
-        proved,
-        used,
-        expires,
-        ended,
-        user_agent,
-        address,
-    } = session;
-    pb::Session {
-        id: id.to_string(),
-        user_id: user.0,
-        create_time: Some(wire::timestamp(created)),
-        auth_time: Some(wire::timestamp(proved)),
-        last_use_time: Some(wire::timestamp(used)),
-        expire_time: Some(wire::timestamp(expires)),
-        end_time: ended.map(|(time, _)| wire::timestamp(time)),
-        end_reason: ended.map_or(0, |(_, reason)| reason.into()),
-        user_agent,
-        address: address.map(|address| address.to_string()).unwrap_or_default(),
-        current: matches!(shown, Credential::Session { id: shown, .. } if *shown == id),
-    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -10,6 +11,7 @@ use crate::{
         access::{Caller, Level},
         agent::{Agent, Fix, Source},
         geo::{Bounds, Point},
+        session::Session,
         task::{Action, Task},
         user::{Name, User, View},
         zone::Zone,
@@ -326,6 +328,34 @@ pub fn user(user: &User) -> pb::User {
         service: *service,
         lock_time: locked.as_ref().map(|lock| timestamp(lock.since)),
         lock_reason: locked.as_ref().map(|lock| lock.reason.clone()).unwrap_or_default(),
+    }
+}
+
+/// A session, as whoever calls with the session `current` sees it.
+pub fn session(session: &Session, current: Option<Uuid>) -> pb::Session {
+    let Session {
+        id,
+        user,
+        created,
+        auth_time,
+        last_used,
+        expires,
+        ended,
+        user_agent,
+        address,
+    } = session;
+    pb::Session {
+        id: id.to_string(),
+        user_id: user.0,
+        create_time: Some(timestamp(*created)),
+        auth_time: Some(timestamp(*auth_time)),
+        last_use_time: Some(timestamp(*last_used)),
+        expire_time: Some(timestamp(*expires)),
+        end_time: ended.map(|(time, _)| timestamp(time)),
+        end_reason: ended.map_or(0, |(_, reason)| reason as i32),
+        user_agent: user_agent.clone(),
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        current: current == Some(*id),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod database;
 pub mod decode;
 pub mod key;
+pub mod mail;
 pub mod migrate;
 pub mod nearby;
 pub mod outbox;

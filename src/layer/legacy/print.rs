@@ -17,21 +17,21 @@ struct One<'a>(&'a Value, &'a Kind);
 
 /// The key of a field: its name, or its `json_name` if that is not what protobuf makes of the name by itself.
 pub fn key(field: &FieldDescriptor) -> &str {
-    let mut camel = String::new();
+    let (name, declared) = (field.name(), field.json_name());
+    let mut letters = declared.chars();
     let mut raise = false;
-    for letter in field.name().chars() {
+    for letter in name.chars() {
         if letter == '_' {
             raise = true;
-        } else {
-            camel.push(if raise { letter.to_ascii_uppercase() } else { letter });
-            raise = false;
+            continue;
+        }
+        let expected = if raise { letter.to_ascii_uppercase() } else { letter };
+        raise = false;
+        if letters.next() != Some(expected) {
+            return declared;
         }
     }
-    if field.json_name() == camel {
-        field.name()
-    } else {
-        field.json_name()
-    }
+    if letters.next().is_none() { name } else { declared }
 }
 
 impl Serialize for Message<'_> {

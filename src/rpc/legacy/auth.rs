@@ -77,7 +77,7 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
         token_type: _,
         expire_time,
         user,
-        refresh_token: _,
+        refresh_token,
         refresh_expire_time: _,
         session_id: _,
     } = answer;
@@ -88,6 +88,7 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
             access_token,
             token_type,
             expires_in,
+            refresh_token,
             user: user.map(session_user),
         };
         return Ok(Response::new(pb::LoginResponse {
@@ -101,6 +102,7 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
         access_token,
         token_type,
         expires_in,
+        refresh_token,
     };
     let mut response = Response::new(pb::LoginResponse {
         token: Some(token),
@@ -125,6 +127,16 @@ fn account(user: canonical::User) -> pb::Account {
         id: user.id,
         email: user.email,
         full_name: user.display_name,
+        phone: Some(user.phone).filter(|phone| !phone.is_empty()),
+        company_id: None,
+        registered_at: user.create_time,
+        last_activity: user.last_login_time,
+        is_active: user.active,
+        is_email_verified: user.email_verify_time.is_some(),
+        country_code: None,
+        username: user.username,
+        created_at: user.create_time,
+        updated_at: user.update_time,
     }
 }
 
