@@ -61,19 +61,6 @@ pub fn methods(pool: &DescriptorPool) -> Methods {
     )
 }
 
-/// The `answer` options of a method.
-pub fn answers(pool: &DescriptorPool, method: &MethodDescriptor) -> Vec<pb::Answer> {
-    let Some(extension) = pool.get_extension_by_name("gad.legacy.v1.answer") else {
-        return Vec::new();
-    };
-    let options = method.options();
-    let declared = options.get_extension(&extension);
-    let declared = declared.as_list().unwrap_or_default().iter();
-    declared
-        .filter_map(|answer| answer.as_message()?.transcode_to().ok())
-        .collect()
-}
-
 /// An expression for the paths that tell fields that are wrong as a bare list, for what Envoy itself has to say.
 pub fn listing_paths(pool: &DescriptorPool) -> String {
     let mut paths: Vec<String> = Vec::new();
@@ -92,7 +79,7 @@ impl Method {
         let (input, output) = (method.input(), method.output());
         let routes = descriptor::routes(pool, method);
         Self {
-            answers: answers(pool, method)
+            answers: descriptor::answers(pool, method)
                 .into_iter()
                 .map(|declared| Answer::of(declared, &input, &output))
                 .collect(),

@@ -6,8 +6,11 @@ use serde_json::{Map, Value, json};
 use tonic::{Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::{Asked, Heard, declared::Answer, dialect, print::key, read::Fault, respond};
-use crate::pb::{ErrorReason, legacy::Dialect};
+use super::{Asked, Heard, declared::Answer, dialect, read::Fault, respond};
+use crate::{
+    descriptor::key,
+    pb::{ErrorReason, legacy::Dialect},
+};
 
 /// Seconds that calls are counted over.
 const WINDOW: u32 = 60;
