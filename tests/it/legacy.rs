@@ -373,7 +373,10 @@ async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
     door.get("/api/v1/nothing", None).await.is(404, &nothing);
     door.get("/api/nothing", None).await.is(404, &nothing);
     let described = door.get("/api/v1/openapi.json", None).await;
-    assert_eq!(described.json()["paths"]["/api/v1/auth/login"]["post"]["tags"], json!(["AuthService"]));
+    assert_eq!(
+        described.json()["paths"]["/api/v1/auth/login"]["post"]["tags"],
+        json!(["AuthService"])
+    );
     door.post("/api/v1/auth/nothing", None, json!({})).await.is(404, &nothing);
     let told = door.get("/api/v1/auth/login", None).await;
     told.is(405, &detail("Method Not Allowed"));

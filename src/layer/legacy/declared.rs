@@ -44,8 +44,21 @@ pub struct Answer {
     pub only: Option<FieldDescriptor>,
     /// Status of success.
     pub status: StatusCode,
-    /// Own words by reason: status, if it is not the dialect's, and text, if it is not.
-    pub refusals: HashMap<&'static str, (Option<StatusCode>, Option<String>)>,
+    /// Own words of this path.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A refusal in a path's own words.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub reason: &'static str,
+    /// Status, if it is not the dialect's.
+    pub status: Option<StatusCode>,
+    /// Text, if it is not the dialect's.
+    pub detail: Option<String>,
+    /// Key of the body that alone is wrong.
+    pub key: Option<String>,
 }
 
 /// The methods of the older products, by path.
@@ -109,12 +122,12 @@ impl Answer {
             status,
             refusals,
         } = declared;
-        let refusals = refusals.into_iter().map(|refusal| {
-            let own = (
-                status_of(refusal.status),
-                Some(refusal.detail.clone()).filter(|text| !text.is_empty()),
-            );
-            (reason_name(refusal.reason()), own)
+        let said = |text: String| Some(text).filter(|text| !text.is_empty());
+        let refusals = refusals.into_iter().map(|refusal| Refusal {
+            reason: reason_name(refusal.reason()),
+            status: status_of(refusal.status),
+            detail: said(refusal.detail),
+            key: said(refusal.key),
         });
         Self {
             when,
@@ -134,14 +147,14 @@ fn status_of(number: i32) -> Option<StatusCode> {
 fn is_so(when: &pb::When, body: Option<(Form, &Map<String, Value>)>, query: &str) -> bool {
     let pb::When {
         form: _,
-        key,
+        keys,
         without,
         parameter,
     } = when;
-    let value = body.and_then(|(_, said)| said.get(key));
+    let value = body.and_then(|(_, said)| keys.iter().find_map(|key| said.get(key)));
     let text = value.and_then(Value::as_str);
     (when.form() == Form::Unspecified || body.is_some_and(|(form, _)| form == when.form()))
-        && (key.is_empty() || value.is_some())
+        && (keys.is_empty() || value.is_some())
         && (without.is_empty() || text.is_some_and(|text| !text.contains(without)))
         && (parameter.is_empty() || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == parameter.as_str()))
 }
