@@ -58,6 +58,8 @@ pub struct Rule {
     pub audited: bool,
     /// Whether the person must have proved to be there lately.
     pub step_up: bool,
+    /// Whether it is open to somebody whose password must be changed first.
+    pub password_expired: bool,
     /// Reasons it may give.
     pub reasons: Vec<ErrorReason>,
     /// Whether the client or the server streams.
@@ -109,6 +111,7 @@ pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
         rate,
         audited: declared.audited,
         step_up: declared.step_up,
+        password_expired: declared.password_expired,
         reasons: declared.reasons().collect(),
         streaming: method.is_client_streaming() || method.is_server_streaming(),
     })
