@@ -27,6 +27,8 @@ pub struct User {
     pub telegram_id: Option<i64>,
     /// Language of mail, `es` or `en`.
     pub language: String,
+    /// Country, ISO 3166-1, where the person said it.
+    pub country: Option<String>,
     /// Level of authority.
     pub level: Level,
     /// Zones that a supervisor's authority ends at; empty: it does not end.
@@ -41,6 +43,8 @@ pub struct User {
     pub locked: Option<Lock>,
     /// When the e-mail was proved.
     pub email_verified: Option<Timestamp>,
+    /// Whether the e-mail must be proved before the first sign-in.
+    pub must_verify_email: bool,
     /// The password must be changed before anything else.
     pub password_expired: bool,
     /// Until when failed attempts keep the user out.
@@ -106,6 +110,12 @@ pub struct Authority {
 pub struct ZonesOfNoUse;
 
 impl Authority {
+    /// That of a field agent.
+    pub const AGENT: Self = Self {
+        level: Level::Agent,
+        zones: Vec::new(),
+    };
+
     /// A level, and the zones that a supervisor's authority ends at.
     pub fn new(level: Level, mut zones: Vec<ZoneId>) -> Result<Self, ZonesOfNoUse> {
         if level != Level::Supervisor && !zones.is_empty() {
@@ -142,6 +152,18 @@ impl User {
     /// Whether the user was deleted, or its personal values replaced.
     pub fn is_gone(&self) -> bool {
         self.deleted.is_some() || self.erased.is_some()
+    }
+
+    /// Whether the e-mail must be proved first.
+    pub fn is_unproved(&self) -> bool {
+        self.must_verify_email && self.email_verified.is_none()
+    }
+
+    /// Addresses and names of the person, which are no passwords.
+    pub fn personal(&self) -> Vec<&str> {
+        let Name { display, given, family } = &self.name;
+        let username = self.username.as_deref().unwrap_or_default();
+        vec![&self.email, username, display, given, family]
     }
 
     /// The user as a caller.

@@ -45,6 +45,8 @@ pub enum Missing {
     Zone,
     /// An API token.
     ApiToken,
+    /// A session.
+    Session,
 }
 
 /// Everything a call can be refused for.
@@ -68,6 +70,30 @@ pub enum Error {
     /// E-mail and password do not fit.
     #[error("wrong credentials")]
     WrongCredentials,
+    /// The password is right, and a code is asked for beside it.
+    #[error("second factor required")]
+    SecondFactorRequired,
+    /// The password must be changed first.
+    #[error("password expired")]
+    PasswordExpired,
+    /// The e-mail must be proved first.
+    #[error("e-mail not verified")]
+    EmailNotVerified,
+    /// The refresh token is of no session that goes on.
+    #[error("session ended")]
+    SessionEnded,
+    /// The password or code of somebody signed in does not fit.
+    #[error("wrong proof")]
+    WrongProof,
+    /// The mailed token is not good any more, or never was.
+    #[error("mailed token invalid")]
+    MailedToken,
+    /// Nobody may register.
+    #[error("registration closed")]
+    RegistrationClosed,
+    /// The second factor is on already, or it is not.
+    #[error("second factor is not in that state")]
+    SecondFactorState,
     /// The caller may not do this.
     #[error("forbidden")]
     Forbidden,
@@ -91,6 +117,9 @@ pub enum Error {
     /// The deletion to be taken back never was.
     #[error("not deleted")]
     NotDeleted,
+    /// The user has a password, or may not have one.
+    #[error("not invited")]
+    NotInvited,
     /// The agent is at work elsewhere.
     #[error("agent busy")]
     AgentBusy,

@@ -41,6 +41,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 /// persons no API token may do, whatever its scopes.
 fn suffices(rule: &Rule, credential: &Credential, since: Timestamp) -> Result<()> {
     match credential {
+        Credential::Session {
+            password_expired: true, ..
+        } if !rule.password_expired => Err(Error::PasswordExpired),
         Credential::Session { auth_time, .. } if rule.step_up && *auth_time < since => Err(Error::StepUpRequired),
         Credential::Session { .. } => Ok(()),
         Credential::ApiToken { scopes, .. } if !rule.is_for_persons() && scopes.contains(&rule.permission) => Ok(()),

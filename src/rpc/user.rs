@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::{
-    Call,
+    Call, auth_password,
     change::{Asked, Change},
+    letter::{self, Addressee},
     user_access as access, user_mask as mask, user_read as read, wire,
 };
 use crate::{
@@ -16,15 +17,13 @@ use crate::{
         AgentId, UserId, ZoneId,
         access::Level,
         fact::FactKind,
+        mail::Purpose,
         user::{Authority, User},
     },
     error::{Error, Missing, Result},
     pb::{self, user_service_server::UserService},
-    store::{self, Conn, revocation::Revoked, user::Draft},
+    store::{self, Conn, user::Draft},
 };
-
-/// Fewest letters of a password.
-const PASSWORD: usize = 8;
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -56,6 +55,10 @@ impl UserService for Users {
 
     async fn create_user(&self, request: Request<pb::CreateUserRequest>) -> Result<Response<pb::User>, Status> {
         Ok(create(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn invite_user(&self, request: Request<pb::UserStepRequest>) -> Result<Response<pb::User>, Status> {
+        Ok(invite(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
     async fn update_user(&self, request: Request<pb::UpdateUserRequest>) -> Result<Response<pb::User>, Status> {
@@ -114,12 +117,16 @@ impl UserService for Users {
 pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> Result<Response<pb::User>> {
     let wire = request.user.clone().unwrap_or_default();
     let authority = authority("user.level", wire.level.max(Level::Agent as i32), &wire.zone_ids)?;
-    let (email, name) = (mask::email(&wire)?, mask::name(&wire)?);
-    check_password(&request.password, wire.service)?;
-    let password_hash = match request.password.as_str() {
-        "" => None,
-        password => Some(app.passwords.hash(password.to_owned()).await?),
-    };
+    let (email, username, name) = (mask::email(&wire)?, mask::username(&wire)?, mask::name(&wire)?);
+    let (language, country) = (mask::language(&wire), mask::country(&wire));
+    let personal = [
+        &email,
+        username.as_deref().unwrap_or_default(),
+        &name.display,
+        &name.given,
+        &name.family,
+    ];
+    let password_hash = first_password(app, &request.password, wire.service, &personal).await?;
     let mut conn = app.database.lease().await?;
     let asked = asked("CreateUser", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
@@ -130,7 +137,6 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> R
     if !authority.is_within(&giver(&change).await?.caller()) {
         return Err(Error::Forbidden);
     }
-    let (username, language) = (mask::username(&wire), mask::language(&wire));
     let draft = Draft {
         uid: app.uid(change.now),
         email: &email,
@@ -139,19 +145,47 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> R
         phone: wire.phone.trim(),
         telegram_id: wire.telegram_id,
         language: &language,
+        country: country.as_deref(),
         password_hash: password_hash.as_deref(),
         email_verified: request.email_verified.then_some(change.now),
+        must_verify_email: false,
         password_expired: request.password_expired && password_hash.is_some(),
         authority: &authority,
         service: wire.service,
         now: change.now,
     };
     let id = store::user::insert(change.tx(), &draft).await?;
-    let mut answer = wire::user(&change.user(id, "").await?);
+    let user = change.user(id, "").await?;
+    if password_hash.is_none() && !user.service {
+        letter::invite(app, change.tx(), &user, change.now).await?;
+    } else if user.email_verified.is_none() {
+        letter::send_link(app, change.tx(), Addressee::of(&user), Purpose::Verification, change.now).await?;
+    }
+    let mut answer = wire::user(&user);
     if request.validate_only {
         answer.id = 0;
     }
     change.commit(answer).await
+}
+
+/// InviteUser.
+pub async fn invite(app: &App, call: &Call, request: pb::UserStepRequest) -> Result<Response<pb::User>> {
+    let id = UserId(request.id);
+    let mut conn = app.database.lease().await?;
+    let asked = asked("InviteUser", &request.request_id, request.validate_only);
+    let change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    store::user::lock(change.tx(), &[change.caller.user, id]).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    giver(&change).await?;
+    let user = living(&change, id, &request.etag).await?;
+    let invited = !user.service && store::credentials::password_hash(change.tx(), id).await?.is_none();
+    if !invited || !user.may_sign_in() {
+        return Err(Error::NotInvited);
+    }
+    letter::invite(app, change.tx(), &user, change.now).await?;
+    change.commit(wire::user(&user)).await
 }
 
 /// UpdateUser.
@@ -174,6 +208,9 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateUserRequest) -> R
     let before = living(&change, id, &etag).await?;
     let mut user = before.clone();
     mask::apply(&mut user, &wire, request.update_mask.as_ref(), mask::ALL)?;
+    if before.email != user.email {
+        prove_email(app, &change, &user).await?;
+    }
     save(change, &before, &user).await
 }
 
@@ -199,12 +236,18 @@ pub async fn update_me(app: &App, call: &Call, request: pb::UpdateMeRequest) -> 
     save(change, &before, &user).await
 }
 
-/// Writes what people set of a user. What was mailed to an address that is the user's no more proves nothing; whoever watches
-/// the user's agent hears of another name.
-async fn save(mut change: Change<'_>, before: &User, user: &User) -> Result<Response<pb::User>> {
-    if before.email != user.email {
-        store::user::forget_mailed(change.tx(), user.id).await?;
+/// Mails to a new address what proves it. What was mailed to the old one proves nothing any more.
+async fn prove_email(app: &App, change: &Change<'_>, user: &User) -> Result<()> {
+    if user.service {
+        return Ok(());
     }
+    let password = store::credentials::password_hash(change.tx(), user.id).await?;
+    let purpose = password.map_or(Purpose::Invitation, |_| Purpose::Verification);
+    letter::send_link(app, change.tx(), Addressee::of(user), purpose, change.now).await
+}
+
+/// Writes what people set of a user. Whoever watches the user's agent hears of another name.
+async fn save(mut change: Change<'_>, before: &User, user: &User) -> Result<Response<pb::User>> {
     let saved = store::user::save(change.tx(), user, change.now).await?;
     if let Some(agent) = saved.agent.filter(|_| before.name.display != saved.name.display) {
         store::agent::touch(change.tx(), &[agent], false, change.now).await?;
@@ -232,7 +275,7 @@ pub async fn set_level(app: &App, call: &Call, request: pb::SetUserLevelRequest)
         return Err(Error::Forbidden);
     }
     let saved = store::user::save_authority(change.tx(), id, &authority, change.now).await?;
-    withdraw_tokens(&change, id).await?;
+    store::credentials::withdraw_tokens(change.tx(), id, change.now).await?;
     let answer = change.commit(wire::user(&saved)).await?;
     heed(app, &conn).await;
     Ok(answer)
@@ -257,14 +300,16 @@ fn authority(field: &str, level: i32, zones: &[i64]) -> Result<Authority> {
         .map_err(|_| Error::invalid("zone_ids", "solo limitan a supervisores", "are for supervisors only"))
 }
 
-fn check_password(password: &str, service: bool) -> Result<()> {
-    if service && !password.is_empty() {
+/// Hash of the password that an administrator gives, if it is one.
+async fn first_password(app: &App, password: &str, service: bool, personal: &[&str]) -> Result<Option<String>> {
+    if password.is_empty() {
+        return Ok(None);
+    }
+    if service {
         return Err(Error::invalid("password", "no es para servicios", "is not for services"));
     }
-    if !password.is_empty() && password.chars().count() < PASSWORD {
-        return Err(Error::invalid("password", "es demasiado corta", "is too short"));
-    }
-    Ok(())
+    auth_password::check("password", password, personal)?;
+    app.passwords.hash(password.to_owned()).await.map(Some)
 }
 
 /// The caller as it is now, whatever its token says: under its lock, so that nobody gives what was just taken from them.
@@ -291,12 +336,6 @@ pub async fn lock_agent(change: &Change<'_>, id: UserId) -> Result<Option<AgentI
     let agent = store::user::get(change.tx(), id).await?.and_then(|user| user.agent);
     store::agent::lock(change.tx(), agent.as_slice()).await?;
     Ok(agent)
-}
-
-/// Makes all access tokens of a user worthless.
-pub async fn withdraw_tokens(change: &Change<'_>, user: UserId) -> Result<()> {
-    let version = store::user::raise_token_version(change.tx(), user).await?;
-    store::revocation::add(change.tx(), Revoked::User { user, version }, change.now).await
 }
 
 /// Heeds at once what was revoked here. Should that fail, it is heeded a moment later, as on the other replicas.

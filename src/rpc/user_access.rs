@@ -6,7 +6,7 @@ use tonic::Response;
 use super::{
     Call,
     change::Change,
-    user::{asked, giver, heed, living, lock_agent, withdraw_tokens},
+    user::{asked, giver, heed, living, lock_agent},
     wire,
 };
 use crate::{
@@ -127,7 +127,7 @@ async fn change(
 async fn end_sessions(change: &Change<'_>, id: UserId, end: End) -> Result<()> {
     // No access token of a session is left to be named: those of the user all end.
     store::session::end_others(change.tx(), id, None, end, Timestamp::MAX, change.now).await?;
-    withdraw_tokens(change, id).await
+    store::credentials::withdraw_tokens(change.tx(), id, change.now).await
 }
 
 /// Nobody is sent who cannot sign in.
@@ -166,7 +166,7 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteUserRequest) -> R
         change.agent_fact(FactKind::AgentDeleted, agent);
     }
     user.deleted = Some(change.now);
-    store::user::forget_mailed(change.tx(), id).await?;
+    store::mail::end_tokens(change.tx(), id, change.now).await?;
     store::api_token::end_all(change.tx(), id, change.now).await?;
     let saved = store::user::save(change.tx(), &user, change.now).await?;
     end_sessions(&change, id, End::UserClosed).await?;

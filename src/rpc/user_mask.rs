@@ -3,7 +3,10 @@
 use prost_types::FieldMask;
 
 use crate::{
-    domain::user::{Name, User},
+    domain::{
+        email,
+        user::{Name, User},
+    },
     error::{Error, Result},
     pb,
 };
@@ -18,23 +21,37 @@ pub const ALL: &[&str] = &[
     "phone",
     "telegram_id",
     "language",
+    "country_code",
 ];
 
 /// Fields of their own that everybody may name in a mask: not those by which others know for certain who it is.
-pub const OWN: &[&str] = &["username", "display_name", "given_name", "family_name", "phone", "language"];
+pub const OWN: &[&str] = &[
+    "username",
+    "display_name",
+    "given_name",
+    "family_name",
+    "phone",
+    "language",
+    "country_code",
+];
 
-/// The e-mail of a new user, as it is kept.
+/// The e-mail in its one form.
 pub fn email(wire: &pb::User) -> Result<String> {
     if wire.email.is_empty() {
         return Err(Error::required("user.email"));
     }
-    Ok(wire.email.to_ascii_lowercase())
+    email::email(&wire.email).ok_or_else(|| invalid("user.email"))
 }
 
-/// The username, as it is kept.
-pub fn username(wire: &pb::User) -> Option<String> {
+/// The username in its one form; none if it is empty.
+pub fn username(wire: &pb::User) -> Result<Option<String>> {
     let name = wire.username.as_deref().filter(|name| !name.is_empty());
-    name.map(str::to_ascii_lowercase)
+    let name = name.map(|name| email::username(name).ok_or_else(|| invalid("user.username")));
+    name.transpose()
+}
+
+fn invalid(field: &str) -> Error {
+    Error::invalid(field, "no es válido", "is not valid")
 }
 
 /// The names of a new user; whoever has no name to show is shown by the others.
@@ -55,6 +72,11 @@ pub fn name(wire: &pb::User) -> Result<Name> {
 pub fn language(wire: &pb::User) -> String {
     let language = if wire.language.is_empty() { "es" } else { &wire.language };
     language.to_owned()
+}
+
+/// The country, if it is said.
+pub fn country(wire: &pb::User) -> Option<String> {
+    wire.country_code.clone().filter(|code| !code.is_empty())
 }
 
 /// Puts the fields that the mask names into the user; without a mask, those of `paths` that are filled in.
@@ -83,6 +105,7 @@ fn is_filled(wire: &pb::User, path: &str) -> bool {
         "phone" => !wire.phone.is_empty(),
         "telegram_id" => wire.telegram_id.is_some(),
         "language" => !wire.language.is_empty(),
+        "country_code" => wire.country_code.is_some(),
         _ => false,
     }
 }
@@ -96,13 +119,14 @@ fn set(user: &mut User, wire: &pb::User, path: &str) -> Result<()> {
             }
             user.email = email;
         }
-        "username" => user.username = username(wire),
+        "username" => user.username = username(wire)?,
         "display_name" => user.name.display = filled("user.display_name", wire.display_name.trim())?,
         "given_name" => wire.given_name.trim().clone_into(&mut user.name.given),
         "family_name" => wire.family_name.trim().clone_into(&mut user.name.family),
         "phone" => wire.phone.trim().clone_into(&mut user.phone),
         "telegram_id" => user.telegram_id = wire.telegram_id,
         "language" => user.language = language(wire),
+        "country_code" => user.country = country(wire),
         _ => return Err(Error::fixed(path)),
     }
     Ok(())

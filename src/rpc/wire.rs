@@ -288,7 +288,9 @@ pub fn user(user: &User) -> pb::User {
         service,
         active,
         locked,
+        country,
         email_verified,
+        must_verify_email: _,
         password_expired,
         locked_until,
         second_factor,
@@ -328,6 +330,7 @@ pub fn user(user: &User) -> pb::User {
         service: *service,
         lock_time: locked.as_ref().map(|lock| timestamp(lock.since)),
         lock_reason: locked.as_ref().map(|lock| lock.reason.clone()).unwrap_or_default(),
+        country_code: country.clone(),
     }
 }
 

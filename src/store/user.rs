@@ -18,7 +18,7 @@ use crate::{
 
 /// Columns of a user `u`, for [`decode`].
 pub const COLUMNS: &str = "u.id, u.uid, u.email, u.username, u.display_name, u.given_name, u.family_name, u.phone, u.telegram_id,
-    u.language, u.level, u.service, u.active, u.lock_time, u.lock_reason, u.email_verify_time, u.password_expired, u.lock_end_time,
+    u.language, u.country_code, u.level, u.service, u.active, u.lock_time, u.lock_reason, u.email_verify_time, u.must_verify_email, u.password_expired, u.lock_end_time,
     u.totp_confirm_time is not null as second_factor, u.last_login_time, u.token_version, u.create_time, u.update_time,
     u.delete_time, u.erase_time, u.revision,
     array(select z.zone_id from user_zones z where z.user_id = u.id order by z.zone_id) as zones,
@@ -95,10 +95,14 @@ pub struct Draft<'a> {
     pub telegram_id: Option<i64>,
     /// Language of mail, `es` or `en`.
     pub language: &'a str,
+    /// Country, ISO 3166-1, if the person said it.
+    pub country: Option<&'a str>,
     /// Argon2id hash in PHC form; none: cannot sign in before a password was set.
     pub password_hash: Option<&'a str>,
     /// When the e-mail was proved.
     pub email_verified: Option<Timestamp>,
+    /// Whether the e-mail must be proved before the first sign-in.
+    pub must_verify_email: bool,
     /// The password must be changed before anything else.
     pub password_expired: bool,
     /// Level of authority, and the zones it ends at.
@@ -119,8 +123,10 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft<'_>) -> Result<UserId> {
         phone,
         telegram_id,
         language,
+        country,
         password_hash,
         email_verified,
+        must_verify_email,
         password_expired,
         authority,
         service,
@@ -129,8 +135,9 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft<'_>) -> Result<UserId> {
     let row = tx
         .one(
             "insert into users (uid, email, username, display_name, given_name, family_name, phone, telegram_id, language,
-                                password_hash, email_verify_time, level, create_time, update_time, password_expired, service)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15) returning id",
+                                password_hash, email_verify_time, level, create_time, update_time, country_code,
+                                must_verify_email, password_expired, service)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17) returning id",
             &[
                 uid,
                 email,
@@ -145,6 +152,8 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft<'_>) -> Result<UserId> {
                 email_verified,
                 &(authority.level() as i16),
                 now,
+                country,
+                must_verify_email,
                 password_expired,
                 service,
             ],
@@ -180,6 +189,7 @@ pub async fn save(tx: &Tx<'_>, user: &User, now: Timestamp) -> Result<User> {
         phone,
         telegram_id,
         language,
+        country,
         active,
         locked,
         email_verified,
@@ -197,6 +207,7 @@ pub async fn save(tx: &Tx<'_>, user: &User, now: Timestamp) -> Result<User> {
             "update users set email = $2, username = $3, display_name = $4, given_name = $5, family_name = $6, phone = $7,
                     telegram_id = $8, language = $9, active = $10, lock_time = $11, lock_reason = $12, email_verify_time = $13,
                     password_expired = $14, lock_end_time = $15::timestamptz, delete_time = $16, update_time = $17,
+                    country_code = $18,
                     failed_logins = case when $15::timestamptz is null and lock_end_time is not null then 0 else failed_logins end,
                     revision = revision + 1
              where id = $1",
@@ -218,6 +229,7 @@ pub async fn save(tx: &Tx<'_>, user: &User, now: Timestamp) -> Result<User> {
                 locked_until,
                 deleted,
                 &now,
+                country,
             ],
         )
         .await?;
@@ -236,23 +248,6 @@ pub async fn save_authority(tx: &Tx<'_>, id: UserId, authority: &Authority, now:
     .await?;
     set_zones(tx, id, authority.zones()).await?;
     get(tx, id).await?.ok_or_else(|| Error::internal("a locked user is gone"))
-}
-
-/// Makes all access tokens that the user has now worthless; gives the least version that is good.
-pub async fn raise_token_version(tx: &Tx<'_>, id: UserId) -> Result<i32> {
-    tx.one(
-        "update users set token_version = token_version + 1 where id = $1 returning token_version",
-        &[&id.0],
-    )
-    .await?
-    .read("token_version")
-}
-
-/// Makes worthless what was mailed to the user and not used yet.
-pub async fn forget_mailed(tx: &Tx<'_>, id: UserId) -> Result<()> {
-    tx.run("delete from mailed_tokens where user_id = $1 and use_time is null", &[&id.0])
-        .await?;
-    Ok(())
 }
 
 /// Whether open tasks wait for the user: delegated to it, or with its agent on them. Nothing new is delegated to it until
@@ -285,6 +280,7 @@ pub fn decode(row: &Row) -> Result<User> {
         phone: row.read("phone")?,
         telegram_id: row.read("telegram_id")?,
         language: row.read("language")?,
+        country: row.read("country_code")?,
         level: row.read_enum("level", Level::of)?,
         zones: row.read::<Vec<i64>>("zones")?.into_iter().map(ZoneId).collect(),
         agent: row.read::<Option<i64>>("agent_id")?.map(AgentId),
@@ -292,6 +288,7 @@ pub fn decode(row: &Row) -> Result<User> {
         active: row.read("active")?,
         locked: decode_lock(row)?,
         email_verified: row.read("email_verify_time")?,
+        must_verify_email: row.read("must_verify_email")?,
         password_expired: row.read("password_expired")?,
         locked_until: row.read("lock_end_time")?,
         second_factor: row.read("second_factor")?,

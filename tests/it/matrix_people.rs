@@ -184,6 +184,7 @@ fn step(rpc: &'static str, from: &str) -> Vec<Row> {
 fn authority() -> Vec<Row> {
     let level = |id: Value, zone: Value| json!({ "id": id, "level": "USER_LEVEL_SUPERVISOR", "zone_ids": [zone] });
     let mut rows = [
+        step("InviteUser", "$invited"),
         step("ActivateUser", "$inactive"),
         step("DeactivateUser", "$user"),
         step("LockUser", "$user"),
@@ -200,6 +201,7 @@ fn authority() -> Vec<Row> {
     }));
     rows.extend([
         row("DeleteUser", "STILL_IN_USE", Administrator, json!({ "id": "$delegate" })),
+        row("InviteUser", "ILLEGAL_STEP", Administrator, json!({ "id": "$user" })),
         row("UndeleteUser", "ILLEGAL_STEP", Administrator, json!({ "id": "$user" })),
         good("SetUserLevel", Administrator, level(json!("$user"), json!("$zone"))),
         row(

@@ -122,7 +122,7 @@ impl Stage {
             "$taken" => self.scheduled().await.code,
             "$taken_call_sign" => self.fresh_agent().await.code,
             "$email" => format!("u{}@gad.example", self.next()),
-            "$user" | "$inactive" | "$locked" | "$deleted_user" | "$delegate" | "$only_administrator" => {
+            "$user" | "$invited" | "$inactive" | "$locked" | "$deleted_user" | "$delegate" | "$only_administrator" => {
                 self.a_user(name).await.to_string()
             }
             "$telegram" => self.identity("telegram_id").await,
@@ -256,6 +256,7 @@ impl Stage {
         let id = self.user().await;
         match name {
             "$user" => {}
+            "$invited" => self.change_user(id, "password_hash = null").await,
             "$inactive" => self.change_user(id, "active = false").await,
             "$locked" => self.change_user(id, "lock_time = create_time, lock_reason = 'x'").await,
             "$deleted_user" => self.change_user(id, "delete_time = create_time").await,
