@@ -18,7 +18,7 @@ use crate::{
     health::Health,
     layer::{self, GateLayer, legacy},
     pb,
-    rpc::{self, agent::Agents, auth::Auth, event::Events, task::Tasks, zone::Zones},
+    rpc::{self, agent::Agents, auth::Auth, edge::Edge, event::Events, task::Tasks, zone::Zones},
     telemetry::Metrics,
 };
 
@@ -152,6 +152,9 @@ fn routes(app: &Arc<App>) -> Routes {
         )
         .add_service(
             pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))

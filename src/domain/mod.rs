@@ -7,6 +7,7 @@ pub mod country;
 pub mod fact;
 pub mod geo;
 pub mod interest;
+pub mod limit;
 pub mod plan;
 pub mod task;
 pub mod user;

@@ -5,6 +5,7 @@ pub mod agent_mask;
 pub mod agent_read;
 pub mod auth;
 pub mod change;
+pub mod edge;
 pub mod event;
 pub mod legacy;
 pub mod nearby;
