@@ -11,9 +11,11 @@ use uuid::Uuid;
 use crate::{
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
-    identity::{Passwords, Revocations, Seal, Tokens, token::SKEW},
+    identity::{Passwords, Seal, Tokens, token::SKEW},
     live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
-    store::{self, Database, database::Connector},
+    mail::Postman,
+    store::{self, Database},
+    tidy,
 };
 
 /// Tells the time. Everything below it takes the time as an argument.
@@ -73,34 +75,31 @@ pub struct App {
 
 /// What runs beside the calls of a server.
 pub struct Background {
+    app: Arc<App>,
     relay: Relay,
-    hub: Hub,
-    wake: Wake,
-    connector: Connector,
-    revocations: Revocations,
-    /// Tokens live this long: what was revoked longer ago has ended by itself.
-    lifetime: SignedDuration,
-    clock: Clock,
+    postman: Postman,
 }
 
 impl Background {
     /// Runs until stopped.
     pub async fn run(self, stop: CancellationToken) {
-        let Self {
-            relay,
-            hub,
-            wake,
-            connector,
-            revocations,
-            lifetime,
-            clock,
-        } = self;
+        let Self { app, relay, postman } = self;
+        let connector = app.database.connector().clone();
+        // What was revoked longer ago has ended by itself.
+        let lifetime = app.tokens.lifetime() + SKEW + SKEW;
+        let (clock, tokens) = (app.clock.clone(), &app.tokens);
         let now = move || clock.now();
         tokio::join!(
             relay.run(stop.clone()),
-            hub.run(stop.clone()),
-            revocations.run(connector.clone(), lifetime, now, stop.clone()),
-            wake.carry(connector, stop)
+            app.hub.clone().run(stop.clone()),
+            tokens
+                .revocations
+                .clone()
+                .run(connector.clone(), lifetime, now.clone(), stop.clone()),
+            tokens.follow(now, stop.clone()),
+            postman.run(stop.clone()),
+            tidy::run(&app.database, &app.clock, stop.clone()),
+            app.wake.clone().carry(connector, stop)
         );
     }
 }
@@ -141,7 +140,7 @@ impl App {
             }
         }
         let stream = FeedStream::new(&settings.redis)?;
-        let seal = Seal::new(settings.secret_key.clone());
+        let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
         let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
         let wake = Wake::default();
@@ -153,18 +152,10 @@ impl App {
             clock: clock.clone(),
             retention: SignedDuration::from_hours(settings.feed_retention_hours.into()),
         };
-        let background = Background {
-            relay,
-            hub: hub.clone(),
-            wake: wake.clone(),
-            connector: database.connector().clone(),
-            revocations: tokens.revocations.clone(),
-            lifetime: lifetime + SKEW + SKEW,
-            clock: clock.clone(),
-        };
+        let postman = Postman::new(&settings.account.mail, database.clone(), seal.clone(), clock.clone())?;
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
-        let app = Self {
+        let app = Arc::new(Self {
             limits: Limits::new(&settings)?,
             settings,
             database,
@@ -176,8 +167,13 @@ impl App {
             snapshots,
             closing: CancellationToken::new(),
             clock,
+        });
+        let background = Background {
+            app: Arc::clone(&app),
+            relay,
+            postman,
         };
-        Ok((Arc::new(app), background))
+        Ok((app, background))
     }
 
     /// All reasons beside the settings themselves why production may not start, as far as they can be found out now.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    config::DoctorSettings,
+    config::{DoctorSettings, MailSettings, Post},
     live::stream::FeedStream,
     store::{self, Database, Query as _, decode::Column as _},
 };
@@ -68,7 +68,24 @@ pub async fn run(settings: &DoctorSettings) -> Vec<Finding> {
         });
     }
     findings.push(look_at_redis(settings).await);
+    findings.push(look_at_mail(&settings.mail));
     findings
+}
+
+fn look_at_mail(settings: &MailSettings) -> Finding {
+    let (verdict, found) = match settings.post() {
+        Post::Smtp(host) => (Verdict::Fine, format!("goes out by {host}")),
+        Post::Folder(folder) => (Verdict::Weak, format!("is only written to {}", folder.display())),
+        Post::Nothing => (
+            Verdict::Weak,
+            "waits: set SMTP_HOST; nobody can be invited or set a password anew until then".to_owned(),
+        ),
+    };
+    Finding {
+        verdict,
+        what: "mail",
+        found,
+    }
 }
 
 async fn look_at_database(settings: &DoctorSettings, findings: &mut Vec<Finding>) -> crate::error::Result<()> {

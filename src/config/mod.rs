@@ -1,5 +1,6 @@
 //! Every setting of every program: flag, variable, default, one sentence. The page is the help text.
 
+mod account;
 mod bridge;
 mod envoy;
 pub mod reading;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::{
+    account::{AccountSettings, MailSettings, Post, SmtpTls},
     bridge::BridgeSettings,
     envoy::EnvoySettings,
     reading::Settings,

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, RedisSettings, TelemetrySettings,
+    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, RedisSettings, TelemetrySettings,
     secret::weakness,
     values::{list, networks},
 };
@@ -48,6 +48,9 @@ pub struct ServeSettings {
         hide_default_value = true
     )]
     pub secret_key: SecretString,
+    /// The secret key before this one: still opens what it sealed, until `gad keys reseal` has sealed it anew.
+    #[arg(long, env = "SECRET_KEY_PREVIOUS", hide_env_values = true)]
+    pub secret_key_previous: Option<SecretString>,
     /// Token that bridges show to this server; not set: the demo's, and in production no bridge may come.
     #[arg(long, env = "GAD_BRIDGE_TOKEN", hide_env_values = true)]
     pub bridge_token: Option<SecretString>,
@@ -133,6 +136,9 @@ pub struct ServeSettings {
     /// Seconds without an event until a watcher gets a checkpoint.
     #[arg(long, env = "GAD_CHECKPOINT_SECONDS", default_value_t = 15.0)]
     pub checkpoint_seconds: f64,
+    /// Accounts.
+    #[command(flatten)]
+    pub account: AccountSettings,
     /// Database.
     #[command(flatten)]
     pub database: DatabaseSettings,
@@ -148,6 +154,7 @@ impl ServeSettings {
     /// All reasons why these settings may not start, at once.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.database.problems();
+        problems.extend(self.account.problems());
         let secret = self.secret_key.expose_secret();
         if secret.is_empty() {
             problems.push("SECRET_KEY is not set: make one with `openssl rand -hex 32`".to_owned());

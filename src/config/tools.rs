@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DatabaseSettings, Environment, RedisSettings, TelemetrySettings};
+use super::{DatabaseSettings, Environment, MailSettings, RedisSettings, TelemetrySettings};
 
 /// `gad seed`.
 #[derive(Debug, Clone, Args)]
@@ -59,4 +59,7 @@ pub struct DoctorSettings {
     /// Redis.
     #[command(flatten)]
     pub redis: RedisSettings,
+    /// Mail.
+    #[command(flatten)]
+    pub mail: MailSettings,
 }

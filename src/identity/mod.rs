@@ -5,6 +5,7 @@ pub mod password;
 pub mod revoked;
 pub mod seal;
 pub mod token;
+pub mod totp;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub use password::{Passwords, Verdict, hash_password};
 pub use revoked::Revocations;
 pub use seal::{Seal, Secret, secret_hash};
 pub use token::{Grant, Tokens};
+pub use totp::{Factor, Fits};
 
 use crate::domain::access::Caller;
 
@@ -45,6 +47,8 @@ pub enum Credential {
         id: Uuid,
         /// When the person last proved to be there.
         auth_time: Timestamp,
+        /// Whether the password must be changed before anything else.
+        password_expired: bool,
     },
     /// An API token.
     ApiToken {

@@ -144,6 +144,7 @@ impl GateLayer {
             request_id: name.request_id(),
             address,
             door: door::of(&request),
+            user_agent: name::user_agent(request.headers()),
         };
         let answer = match verdict {
             Ok(()) => handled(rule, call, request, inner).await,

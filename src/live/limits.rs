@@ -220,9 +220,9 @@ impl Shared {
     }
 
     /// Redis is not asked again for a moment.
-    fn note_absence<T>(&self, cause: &dyn std::error::Error) -> Option<T> {
+    fn note_absence<T>(&self, cause: &dyn std::fmt::Display) -> Option<T> {
         metrics::counter!("rate_limit_absences_total").increment(1);
-        tracing::warn!(cause, "Redis is away: calls are counted by this process alone, and strangers wait");
+        tracing::warn!(%cause, "Redis is away: calls are counted by this process alone, and strangers wait");
         *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + REST);
         None
     }

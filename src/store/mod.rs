@@ -3,9 +3,11 @@
 pub mod agent;
 pub mod agent_list;
 pub mod conditions;
+pub mod credentials;
 pub mod database;
 pub mod decode;
 pub mod key;
+pub mod mail;
 pub mod migrate;
 pub mod nearby;
 pub mod outbox;

@@ -21,8 +21,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("identity", &["domain", "error", "store"]),
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "config", "domain", "error", "store"]),
-    ("app", &["config", "error", "identity", "live", "store"]),
-    ("rpc", &["app", "domain", "error", "identity", "live", "pb", "store"]),
+    ("mail", &["app", "config", "domain", "error", "identity", "store"]),
+    ("tidy", &["app", "error", "store"]),
+    ("app", &["config", "error", "identity", "live", "mail", "store", "tidy"]),
+    ("rpc", &["app", "domain", "error", "identity", "live", "mail", "pb", "store"]),
     (
         "layer",
         &[
@@ -66,7 +68,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that a module may use, where not all.
-const MAY_USE: &[(&str, &[&str])] = &[("domain", &["jiff", "serde", "thiserror", "uuid"]), ("language", &["tokio"])];
+const MAY_USE: &[(&str, &[&str])] = &[
+    (
+        "domain",
+        &["idna", "jiff", "serde", "thiserror", "unicode_normalization", "uuid"],
+    ),
+    ("language", &["tokio"]),
+];
 
 /// Crates that only some modules may use.
 const KEPT_TO: &[(&str, &[&str])] = &[
@@ -78,6 +86,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("clap", &["config", "bin", "stack"]),
     ("axum", &["files", "health", "openapi", "serve", "telemetry", "ws_bridge"]),
     ("rand", &["seed", "ws_bridge"]),
+    ("lettre", &["config", "mail"]),
 ];
 
 /// Files that may be longer than 500 lines, and why.

@@ -39,6 +39,7 @@ async fn try_password(channel: Channel, from: &str) -> Status {
     let mut request = Request::new(pb::LoginRequest {
         email: "supervisor@gad.example".to_owned(),
         password: "no".to_owned(),
+        ..Default::default()
     });
     if !from.is_empty() {
         request.metadata_mut().insert("x-forwarded-for", from.parse().unwrap());
@@ -385,6 +386,7 @@ async fn a_redis_that_hangs_holds_nobody_up_for_long() {
     let login = pb::LoginRequest {
         email: "supervisor@gad.example".to_owned(),
         password: DEMO_PASSWORD.to_owned(),
+        ..Default::default()
     };
     let refused = AuthServiceClient::new(server.channel()).login(login).await.unwrap_err();
     assert_eq!(reason(&refused), "DEPENDENCY_DOWN");

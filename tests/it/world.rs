@@ -10,8 +10,8 @@ use std::{
 use gad::{
     app::Clock,
     config::{
-        DEMO_ACCOUNTS, DEMO_DOMAIN, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, LogFormat, RedisSettings,
-        SeedSettings, ServeSettings, TelemetrySettings,
+        AccountSettings, DEMO_ACCOUNTS, DEMO_DOMAIN, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, LogFormat,
+        MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
     },
     pb::{
         self, agent_service_client::AgentServiceClient, auth_service_client::AuthServiceClient,
@@ -273,6 +273,7 @@ impl World {
         let request = pb::LoginRequest {
             email,
             password: DEMO_PASSWORD.to_owned(),
+            ..Default::default()
         };
         let answer = AuthServiceClient::new(self.replica.channel())
             .login(request)
@@ -326,6 +327,7 @@ pub fn settings(database_url: String) -> ServeSettings {
         tls_key: None,
         tls_client_ca: None,
         secret_key: DEMO_SECRET.into(),
+        secret_key_previous: None,
         bridge_token: None,
         telegram_service_token: None,
         access_token_expire_minutes: 30,
@@ -354,6 +356,7 @@ pub fn settings(database_url: String) -> ServeSettings {
         feed_retention_hours: 72,
         watch_queue: 1024,
         checkpoint_seconds: 1.0,
+        account: account_settings(),
         database: database_settings(database_url, 10),
         redis: RedisSettings {
             redis_url: Some(redis_url()),
@@ -365,6 +368,25 @@ pub fn settings(database_url: String) -> ServeSettings {
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
             otlp_endpoint: None,
+        },
+    }
+}
+
+/// Settings of accounts in a test: mail waits.
+pub fn account_settings() -> AccountSettings {
+    AccountSettings {
+        project_name: "GAD".to_owned(),
+        frontend_url: "https://gad.example".to_owned(),
+        open_registration: true,
+        admin_email: None,
+        mail: MailSettings {
+            smtp_host: None,
+            smtp_port: 587,
+            smtp_username: None,
+            smtp_password: None,
+            smtp_use_tls: SmtpTls::None,
+            smtp_from: "GAD <gad@gad.example>".to_owned(),
+            mail_dir: None,
         },
     }
 }
