@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use crate::{
     config::{AdminAction, AdminSettings},
-    domain::{access::Level, email, user::Name},
+    domain::{
+        email,
+        user::{Authority, Name},
+    },
     error::{Error, Result},
     identity::{hash_password, password},
     store::{self, Database, Tx, user::Draft},
@@ -60,7 +63,8 @@ async fn create(tx: &Tx<'_>, address: &str, display_name: &str, now: Timestamp) 
         email_verified: None,
         must_verify_email: false,
         password_expired: true,
-        level: Level::Administrator,
+        service: false,
+        authority: &Authority::ADMINISTRATOR,
         now,
     };
     store::user::insert(tx, &draft).await?;

@@ -21,8 +21,8 @@ fn signing_in() -> Vec<Row> {
     let login = |email: &str, password: &str| json!({ "email": email, "password": password });
     vec![
         good("Login", Nobody, login("Supervisor@gad.example", DEMO_PASSWORD)),
-        good("Login", Nobody, login("$username", DEMO_PASSWORD)),
-        row("Login", "WRONG_CREDENTIALS", Nobody, login("$email", "no")),
+        good("Login", Nobody, login("$their_username", DEMO_PASSWORD)),
+        row("Login", "WRONG_CREDENTIALS", Nobody, login("$their_email", "no")),
         row(
             "Login",
             "WRONG_CREDENTIALS",
@@ -86,7 +86,7 @@ fn passwords() -> Vec<Row> {
             Newcomer,
             change(DEMO_PASSWORD, "Password123"),
         ),
-        good("RequestPasswordReset", Nobody, json!({ "email": "$email" })),
+        good("RequestPasswordReset", Nobody, json!({ "email": "$their_email" })),
         good("RequestPasswordReset", Nobody, json!({ "email": "nobody@gad.example" })),
         row("RequestPasswordReset", "INVALID_FIELD", Nobody, json!({ "email": "a b" })),
         good("ResetPassword", Nobody, reset("$reset", NEW)),
@@ -113,7 +113,7 @@ fn links() -> Vec<Row> {
             "Register",
             "IDENTITY_TAKEN",
             Nobody,
-            register("rosa2@gad.example", "$username"),
+            register("rosa2@gad.example", "$their_username"),
         ),
         row("Register", "INVALID_FIELD", Nobody, register("no-address", "")),
     ]

@@ -10,6 +10,7 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &[]),
+    ("address", &[]),
     ("language", &[]),
     ("pb", &["codec"]),
     ("error", &["domain", "language", "pb"]),
@@ -28,8 +29,35 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "app",
         &["admin", "config", "error", "identity", "live", "mail", "store", "tidy"],
     ),
-    ("rpc", &["app", "domain", "error", "identity", "live", "mail", "pb", "store"]),
-    ("layer", &["app", "config", "descriptor", "error", "identity", "pb", "rpc"]),
+    (
+        "rpc",
+        &[
+            "app",
+            "descriptor",
+            "domain",
+            "error",
+            "identity",
+            "live",
+            "mail",
+            "pb",
+            "store",
+        ],
+    ),
+    (
+        "layer",
+        &[
+            "address",
+            "app",
+            "config",
+            "descriptor",
+            "domain",
+            "error",
+            "identity",
+            "live",
+            "pb",
+            "rpc",
+        ],
+    ),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
     ("files", &["config", "openapi"]),
@@ -53,7 +81,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
     // `descriptor` for the JSON of messages, which is made from it.
-    ("ws_bridge", &["config", "descriptor", "pb", "telemetry"]),
+    ("ws_bridge", &["address", "config", "descriptor", "pb", "telemetry"]),
     ("bot", &["config", "pb", "telemetry"]),
 ];
 

@@ -57,6 +57,9 @@ pub fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'stati
             due.insert("FORBIDDEN");
         }
     }
+    if let Access::Service(_) = rule.access {
+        due.insert("SIGNED_OUT");
+    }
     if is_validated(&method.input(), &mut BTreeSet::new()) {
         due.insert("INVALID_FIELD");
     }
@@ -154,6 +157,7 @@ fn share(method: &MethodDescriptor) -> &'static str {
         ("TaskService", _) => "tasks",
         ("AgentService", _) => "agents",
         ("AuthService", _) => "auth",
+        ("UserService", _) => "users",
         _ => "all else",
     }
 }
@@ -176,6 +180,11 @@ async fn agents_answer_alike_through_every_door() {
 #[tokio::test]
 async fn signing_in_answers_alike_through_every_door() {
     alike("auth").await;
+}
+
+#[tokio::test]
+async fn users_answer_alike_through_every_door() {
+    alike("users").await;
 }
 
 #[tokio::test]
@@ -231,6 +240,10 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
     match method.name() {
         "CreateTask" => request["task"]["title"] = json!("Otra cosa"),
         "CreateAgent" => request["agent"]["rank"] = json!("Otro rango"),
+        "CreateUser" => request["password_expired"] = json!(true),
+        "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
+        "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),
+        "RevokeApiToken" => request["reason"] = json!("Otra razón"),
         _ => request["etag"] = json!("r0"),
     }
 }
@@ -275,7 +288,7 @@ fn expected_http(outcome: &Result<Value, Value>) -> u16 {
 }
 
 /// What is random, and so differs between worlds.
-const RANDOM: [&str; 10] = [
+const RANDOM: [&str; 12] = [
     "uid",
     "access_token",
     "refresh_token",
@@ -286,6 +299,8 @@ const RANDOM: [&str; 10] = [
     "secret",
     "uri",
     "codes",
+    "token",
+    "prefix",
 ];
 
 /// The outcome without what is random.

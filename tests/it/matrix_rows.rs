@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::{
     auth_rows,
     matrix::{Repeated, Row},
-    stage::Who::{self, Administrator, Agent, Supervisor},
+    stage::Who::{self, Administrator, Agent, Bridge, Supervisor},
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 7] = [
+pub const BY_OBJECT: [&str; 9] = [
     "ListTasks",
     "ListAgents",
     "StartTask",
@@ -20,16 +20,18 @@ pub const BY_OBJECT: [&str; 7] = [
     "ResumeTask",
     "FinishTask",
     "CancelTask",
+    "CreateApiToken",
+    "ListApiTokens",
 ];
 
 /// A number that nothing has.
-const NOTHING: i64 = 999_999;
+pub const NOTHING: i64 = 999_999;
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
     [
         auth_rows::rows(),
-        zones(),
+        edge(),
         reading(),
         writing(),
         steps(),
@@ -37,11 +39,12 @@ pub fn rows() -> Vec<Row> {
         agents(),
         fixes(),
         events(),
+        crate::matrix_people::rows(),
     ]
     .concat()
 }
 
-/// A call that is refused.
+/// A call and the reason that it is refused for.
 pub fn row(rpc: &'static str, reason: &'static str, who: Who, request: Value) -> Row {
     Row {
         rpc,
@@ -57,8 +60,11 @@ pub fn good(rpc: &'static str, who: Who, request: Value) -> Row {
     row(rpc, "", who, request)
 }
 
-fn zones() -> Vec<Row> {
-    vec![good("ListZones", Agent, json!({}))]
+fn edge() -> Vec<Row> {
+    vec![
+        good("AdmitHandshake", Bridge, json!({ "address": "203.0.113.7" })),
+        row("AdmitHandshake", "INVALID_FIELD", Bridge, json!({ "address": "here" })),
+    ]
 }
 
 fn reading() -> Vec<Row> {
@@ -360,6 +366,7 @@ fn agents() -> Vec<Row> {
         good("UndeleteAgent", Administrator, json!({ "id": "$gone" })),
         row("UndeleteAgent", "AGENT_NOT_FOUND", Administrator, json!({ "id": NOTHING })),
         row("UndeleteAgent", "ILLEGAL_STEP", Administrator, json!({ "id": "$agent" })),
+        row("UndeleteAgent", "USER_NOT_FOUND", Administrator, json!({ "id": "$orphan" })),
         row("UndeleteAgent", "USER_TAKEN", Administrator, json!({ "id": "$replaced" })),
         row("UndeleteAgent", "INVALID_FIELD", Administrator, json!({ "id": 0 })),
         good(
