@@ -1,27 +1,22 @@
 //! Who calls, and whether the method's rule lets them in.
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     app::App,
     descriptor::{Access, Rule},
     error::{Error, Result},
-    identity::{Credential, SignedIn},
+    identity::SignedIn,
+    rpc,
 };
 
 /// The caller, if the rule lets them in. A public method does not look at tokens.
 pub async fn admit(app: &App, rule: &Rule, headers: &HeaderMap) -> Result<Option<SignedIn>> {
-    let Access::Least(level) = rule.access else {
+    if rule.access == Access::Public {
         return Ok(None);
-    };
-    let now = app.clock.now();
-    let signed_in = app.tokens.verify(bearer(headers)?, now).await?;
-    if signed_in.caller.level < level {
-        return Err(Error::Forbidden);
     }
-    let fresh = SignedDuration::from_mins(app.settings.step_up_minutes.into());
-    suffices(rule, &signed_in.credential, now - fresh)?;
+    let signed_in = app.tokens.verify(bearer(headers)?, app.clock.now()).await?;
+    rpc::rule::admit(app, rule, &signed_in)?;
     Ok(Some(signed_in))
 }
 
@@ -34,19 +29,5 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
         Ok(token.trim())
     } else {
         Err(Error::SignedOut)
-    }
-}
-
-/// Whether what was shown is enough: scopes limit an API token, time limits a person where it is dangerous. What is for
-/// persons no API token may do, whatever its scopes.
-fn suffices(rule: &Rule, credential: &Credential, since: Timestamp) -> Result<()> {
-    match credential {
-        Credential::Session {
-            password_expired: true, ..
-        } if !rule.password_expired => Err(Error::PasswordExpired),
-        Credential::Session { auth_time, .. } if rule.step_up && *auth_time < since => Err(Error::StepUpRequired),
-        Credential::Session { .. } => Ok(()),
-        Credential::ApiToken { scopes, .. } if !rule.is_for_persons() && scopes.contains(&rule.permission) => Ok(()),
-        Credential::ApiToken { .. } => Err(Error::ScopeTooNarrow),
     }
 }

@@ -26,6 +26,8 @@ mod envoy;
 mod layers;
 mod legacy;
 mod legacy_auth;
+mod legacy_user;
+mod legacy_usuario;
 mod live;
 mod matrix;
 mod matrix_people;
