@@ -27,19 +27,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "rpc",
         &[
             "app",
-<<<<<<< HEAD
-=======
             "codec",
->>>>>>> a004176 (Users and usuarios of the older products)
             "descriptor",
             "domain",
             "error",
             "identity",
             "live",
-<<<<<<< HEAD
             "mail",
-=======
->>>>>>> a004176 (Users and usuarios of the older products)
             "pb",
             "store",
         ],
