@@ -10,6 +10,7 @@
 )]
 
 mod agent;
+mod api_token;
 mod bad_input;
 mod bridge;
 mod bridge_clients;
@@ -35,7 +36,10 @@ mod position;
 mod revocation;
 mod rolling;
 mod settings;
+mod sight;
 mod stack;
 mod stage;
 mod task;
+mod user;
 mod world;
+mod zone;
