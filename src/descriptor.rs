@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, FileDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, FileDescriptor, MethodDescriptor};
 
 use crate::{
     domain::access::Level,
-    pb::{ErrorReason, RateClass},
+    pb::{ErrorReason, RateClass, legacy},
 };
 
 /// The descriptor set, lossless: with options and comments.
@@ -58,6 +58,8 @@ pub struct Rule {
     pub audited: bool,
     /// Whether the person must have proved to be there lately.
     pub step_up: bool,
+    /// Whether it is open to somebody whose password must be changed first.
+    pub password_expired: bool,
     /// Reasons it may give.
     pub reasons: Vec<ErrorReason>,
     /// Whether the client or the server streams.
@@ -109,6 +111,7 @@ pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
         rate,
         audited: declared.audited,
         step_up: declared.step_up,
+        password_expired: declared.password_expired,
         reasons: declared.reasons().collect(),
         streaming: method.is_client_streaming() || method.is_server_streaming(),
     })
@@ -163,4 +166,36 @@ pub fn comment(file: &FileDescriptor, path: &[i32]) -> String {
     let found = locations.into_iter().find(|location| location.path == path);
     let lines = found.map(|location| location.leading_comments()).unwrap_or_default().lines();
     lines.map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// The key of a field in the older products' JSON: its name, or its `json_name` if that is not what protobuf makes of the name by itself.
+pub fn key(field: &FieldDescriptor) -> &str {
+    let (name, declared) = (field.name(), field.json_name());
+    let mut letters = declared.chars();
+    let mut raise = false;
+    for letter in name.chars() {
+        if letter == '_' {
+            raise = true;
+            continue;
+        }
+        let expected = if raise { letter.to_ascii_uppercase() } else { letter };
+        raise = false;
+        if letters.next() != Some(expected) {
+            return declared;
+        }
+    }
+    if letters.next().is_none() { name } else { declared }
+}
+
+/// The `answer` options of a method.
+pub fn answers(pool: &DescriptorPool, method: &MethodDescriptor) -> Vec<legacy::Answer> {
+    let Some(extension) = pool.get_extension_by_name("gad.legacy.v1.answer") else {
+        return Vec::new();
+    };
+    let options = method.options();
+    let declared = options.get_extension(&extension);
+    let declared = declared.as_list().unwrap_or_default().iter();
+    declared
+        .filter_map(|answer| answer.as_message()?.transcode_to().ok())
+        .collect()
 }

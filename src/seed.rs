@@ -177,8 +177,11 @@ impl City {
             phone: "",
             telegram_id: None,
             language: "es",
+            country: Some("CO"),
             password_hash: Some(hash),
             email_verified: Some(self.now),
+            must_verify_email: false,
+            password_expired: false,
             level,
             now: self.now,
         };

@@ -100,7 +100,7 @@ impl Server {
             .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(files::routes(&settings));
-        let unknown = Arc::new(legacy::Unknown::of(&pool));
+        let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
         let entry = cors(&settings).layer(entry(ours, unknown, router));
 
         let goaway = CancellationToken::new();

@@ -24,6 +24,8 @@ pub struct User {
     pub telegram_id: Option<i64>,
     /// Language of mail, `es` or `en`.
     pub language: String,
+    /// Country, ISO 3166-1, where the person said it.
+    pub country: Option<String>,
     /// Level of authority.
     pub level: Level,
     /// Zones that a supervisor's authority ends at; empty: it does not end.
@@ -34,6 +36,8 @@ pub struct User {
     pub active: bool,
     /// When the e-mail was proved.
     pub email_verified: Option<Timestamp>,
+    /// Whether the e-mail must be proved before the first sign-in.
+    pub must_verify_email: bool,
     /// The password must be changed before anything else.
     pub password_expired: bool,
     /// Until when failed attempts keep the user out.
@@ -71,6 +75,18 @@ impl User {
     /// Whether the user may have a session.
     pub fn may_sign_in(&self) -> bool {
         self.active && self.deleted.is_none() && self.erased.is_none()
+    }
+
+    /// Whether the e-mail must be proved first.
+    pub fn is_unproved(&self) -> bool {
+        self.must_verify_email && self.email_verified.is_none()
+    }
+
+    /// Addresses and names of the person, which are no passwords.
+    pub fn personal(&self) -> Vec<&str> {
+        let Name { display, given, family } = &self.name;
+        let username = self.username.as_deref().unwrap_or_default();
+        vec![&self.email, username, display, given, family]
     }
 
     /// The user as a caller.

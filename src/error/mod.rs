@@ -43,6 +43,8 @@ pub enum Missing {
     User,
     /// A zone.
     Zone,
+    /// A session.
+    Session,
 }
 
 /// Everything a call can be refused for.
@@ -66,6 +68,30 @@ pub enum Error {
     /// E-mail and password do not fit.
     #[error("wrong credentials")]
     WrongCredentials,
+    /// The password is right, and a code is asked for beside it.
+    #[error("second factor required")]
+    SecondFactorRequired,
+    /// The password must be changed first.
+    #[error("password expired")]
+    PasswordExpired,
+    /// The e-mail must be proved first.
+    #[error("e-mail not verified")]
+    EmailNotVerified,
+    /// The refresh token is of no session that goes on.
+    #[error("session ended")]
+    SessionEnded,
+    /// The password or code of somebody signed in does not fit.
+    #[error("wrong proof")]
+    WrongProof,
+    /// The mailed token is not good any more, or never was.
+    #[error("mailed token invalid")]
+    MailedToken,
+    /// Nobody may register.
+    #[error("registration closed")]
+    RegistrationClosed,
+    /// The second factor is on already, or it is not.
+    #[error("second factor is not in that state")]
+    SecondFactorState,
     /// The caller may not do this.
     #[error("forbidden")]
     Forbidden,

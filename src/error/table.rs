@@ -42,6 +42,54 @@ impl Error {
                 "Correo o contraseña incorrectos.",
                 "Wrong e-mail or password.",
             ),
+            Self::SecondFactorRequired => (
+                Code::Unauthenticated,
+                R::SecondFactorRequired,
+                "Falta el código del segundo factor.",
+                "A code of the second factor is needed.",
+            ),
+            Self::PasswordExpired => (
+                Code::PermissionDenied,
+                R::PasswordExpired,
+                "Cambie su contraseña antes de continuar.",
+                "Change your password first.",
+            ),
+            Self::EmailNotVerified => (
+                Code::PermissionDenied,
+                R::EmailNotVerified,
+                "Confirme su correo antes de entrar.",
+                "Confirm your e-mail address first.",
+            ),
+            Self::SessionEnded => (
+                Code::Unauthenticated,
+                R::SessionEnded,
+                "La sesión terminó; inicie sesión.",
+                "The session has ended; sign in.",
+            ),
+            Self::WrongProof => (
+                Code::InvalidArgument,
+                R::WrongProof,
+                "La contraseña o el código no es correcto.",
+                "The password or the code is wrong.",
+            ),
+            Self::MailedToken => (
+                Code::InvalidArgument,
+                R::MailedTokenInvalid,
+                "El enlace ya se usó o venció; pida otro.",
+                "The link was used or has expired; ask for another.",
+            ),
+            Self::RegistrationClosed => (
+                Code::PermissionDenied,
+                R::RegistrationClosed,
+                "El registro está cerrado; pida una cuenta a un administrador.",
+                "Registration is closed; ask an administrator for an account.",
+            ),
+            Self::SecondFactorState => (
+                Code::FailedPrecondition,
+                R::SecondFactorState,
+                "El segundo factor no está en ese estado.",
+                "The second factor is not in that state.",
+            ),
             Self::Forbidden => (
                 Code::PermissionDenied,
                 R::Forbidden,
@@ -83,6 +131,12 @@ impl Error {
                 R::ZoneNotFound,
                 "No existe esa zona.",
                 "There is no such zone.",
+            ),
+            Self::NotFound(Missing::Session) => (
+                Code::NotFound,
+                R::SessionNotFound,
+                "No existe esa sesión.",
+                "There is no such session.",
             ),
             Self::IllegalStep { .. } => (
                 Code::FailedPrecondition,

@@ -4,6 +4,7 @@ pub mod password;
 pub mod revoked;
 pub mod seal;
 pub mod token;
+pub mod totp;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub use password::{Passwords, Verdict, hash_password};
 pub use revoked::Revocations;
 pub use seal::{Seal, Secret, secret_hash};
 pub use token::{Grant, Tokens};
+pub use totp::{Factor, Fits};
 
 use crate::domain::access::Caller;
 

@@ -40,6 +40,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
 /// Whether what was shown is enough: scopes limit an API token, time limits a person where it is dangerous.
 fn suffices(rule: &Rule, credential: &Credential, since: Timestamp) -> Result<()> {
     match credential {
+        Credential::Session {
+            password_expired: true, ..
+        } if !rule.password_expired => Err(Error::PasswordExpired),
         Credential::Session { auth_time, .. } if rule.step_up && *auth_time < since => Err(Error::StepUpRequired),
         Credential::Session { .. } => Ok(()),
         Credential::ApiToken { scopes, .. } if scopes.contains(&rule.permission) => Ok(()),

@@ -4,6 +4,10 @@ pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
 pub mod auth;
+pub mod auth_mail;
+pub mod auth_password;
+pub mod auth_session;
+pub mod auth_totp;
 pub mod change;
 pub mod event;
 pub mod legacy;
@@ -11,6 +15,7 @@ pub mod letter;
 pub mod nearby;
 pub mod page;
 pub mod position;
+pub mod proof;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
@@ -28,7 +33,7 @@ use uuid::Uuid;
 use crate::{
     domain::access::Caller,
     error::{Error, Result},
-    identity::SignedIn,
+    identity::{Credential, SignedIn},
 };
 
 pub use crate::domain::audit::Door;
@@ -46,6 +51,8 @@ pub struct Call {
     pub address: Option<IpAddr>,
     /// How it came in.
     pub door: Door,
+    /// What the caller's program says of itself; printable, and not long.
+    pub user_agent: String,
 }
 
 impl Call {
@@ -70,6 +77,14 @@ impl Call {
     /// Who calls, and by what.
     pub fn signed_in(&self) -> Result<&SignedIn> {
         self.signed_in.as_ref().ok_or(Error::SignedOut)
+    }
+
+    /// The session that calls; an API token is none.
+    pub fn session(&self) -> Result<Uuid> {
+        match self.signed_in()?.credential {
+            Credential::Session { id, .. } => Ok(id),
+            Credential::ApiToken { .. } => Err(Error::Forbidden),
+        }
     }
 
     /// Time left.

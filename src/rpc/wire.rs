@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -10,6 +11,7 @@ use crate::{
         access::{Caller, Level},
         agent::{Agent, Fix, Source},
         geo::{Bounds, Point},
+        session::Session,
         task::{Action, Task},
         user::{Name, User},
     },
@@ -254,7 +256,9 @@ pub fn user(user: &User) -> pb::User {
         zones,
         agent,
         active,
+        country,
         email_verified,
+        must_verify_email: _,
         password_expired,
         locked_until,
         second_factor,
@@ -291,6 +295,35 @@ pub fn user(user: &User) -> pb::User {
         delete_time: deleted.map(timestamp),
         erase_time: erased.map(timestamp),
         etag: etag(*revision),
+        country_code: country.clone(),
+    }
+}
+
+/// A session, as whoever calls with the session `current` sees it.
+pub fn session(session: &Session, current: Option<Uuid>) -> pb::Session {
+    let Session {
+        id,
+        user,
+        created,
+        auth_time,
+        last_used,
+        expires,
+        ended,
+        user_agent,
+        address,
+    } = session;
+    pb::Session {
+        id: id.to_string(),
+        user_id: user.0,
+        create_time: Some(timestamp(*created)),
+        auth_time: Some(timestamp(*auth_time)),
+        last_use_time: Some(timestamp(*last_used)),
+        expire_time: Some(timestamp(*expires)),
+        end_time: ended.map(|(time, _)| timestamp(time)),
+        end_reason: ended.map_or(0, |(_, reason)| reason as i32),
+        user_agent: user_agent.clone(),
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        current: current == Some(*id),
     }
 }
 

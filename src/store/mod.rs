@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod agent_list;
 pub mod conditions;
+pub mod credentials;
 pub mod database;
 pub mod decode;
 pub mod key;

@@ -18,7 +18,7 @@ use crate::{
 
 /// Columns of a user `u`, for [`decode`].
 pub const COLUMNS: &str = "u.id, u.uid, u.email, u.username, u.display_name, u.given_name, u.family_name, u.phone, u.telegram_id,
-    u.language, u.level, u.active, u.email_verify_time, u.password_expired, u.lock_end_time,
+    u.language, u.country_code, u.level, u.active, u.email_verify_time, u.must_verify_email, u.password_expired, u.lock_end_time,
     u.totp_confirm_time is not null as second_factor, u.last_login_time, u.token_version, u.create_time, u.update_time,
     u.delete_time, u.erase_time, u.revision,
     array(select z.zone_id from user_zones z where z.user_id = u.id order by z.zone_id) as zones,
@@ -73,10 +73,16 @@ pub struct Draft<'a> {
     pub telegram_id: Option<i64>,
     /// Language of mail, `es` or `en`.
     pub language: &'a str,
+    /// Country, ISO 3166-1, if the person said it.
+    pub country: Option<&'a str>,
     /// Argon2id hash in PHC form; none: cannot sign in before a password was set.
     pub password_hash: Option<&'a str>,
     /// When the e-mail was proved.
     pub email_verified: Option<Timestamp>,
+    /// Whether the e-mail must be proved before the first sign-in.
+    pub must_verify_email: bool,
+    /// The password must be changed before anything else.
+    pub password_expired: bool,
     /// Level of authority.
     pub level: Level,
     /// When.
@@ -93,16 +99,20 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft<'_>) -> Result<UserId> {
         phone,
         telegram_id,
         language,
+        country,
         password_hash,
         email_verified,
+        must_verify_email,
+        password_expired,
         level,
         now,
     } = draft;
     let row = tx
         .one(
             "insert into users (uid, email, username, display_name, given_name, family_name, phone, telegram_id, language,
-                                password_hash, email_verify_time, level, create_time, update_time)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) returning id",
+                                password_hash, email_verify_time, level, create_time, update_time, country_code,
+                                must_verify_email, password_expired)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16) returning id",
             &[
                 uid,
                 email,
@@ -117,6 +127,9 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft<'_>) -> Result<UserId> {
                 email_verified,
                 &(*level as i16),
                 now,
+                country,
+                must_verify_email,
+                password_expired,
             ],
         )
         .await?;
@@ -138,11 +151,13 @@ pub fn decode(row: &Row) -> Result<User> {
         phone: row.read("phone")?,
         telegram_id: row.read("telegram_id")?,
         language: row.read("language")?,
+        country: row.read("country_code")?,
         level: row.read_enum("level", Level::of)?,
         zones: row.read::<Vec<i64>>("zones")?.into_iter().map(ZoneId).collect(),
         agent: row.read::<Option<i64>>("agent_id")?.map(AgentId),
         active: row.read("active")?,
         email_verified: row.read("email_verify_time")?,
+        must_verify_email: row.read("must_verify_email")?,
         password_expired: row.read("password_expired")?,
         locked_until: row.read("lock_end_time")?,
         second_factor: row.read("second_factor")?,

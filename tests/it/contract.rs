@@ -459,9 +459,34 @@ fn every_reason_is_declared_by_an_rpc_or_common_to_all() {
 fn the_openapi_document_is_valid_and_always_the_same() {
     let document = openapi::document();
     assert_eq!(document, openapi::document());
+    validate(&document);
+}
+
+#[test]
+fn the_older_openapi_document_is_valid_and_has_every_route() {
+    let document = openapi::older_document();
+    assert_eq!(document, openapi::older_document());
+    validate(&document);
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let mut described = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let verbs = item.as_object().unwrap().keys();
+        described.extend(verbs.map(|verb| format!("{} {path}", verb.to_uppercase())));
+    }
+    let pool = descriptor::pool();
+    let mut older = all_methods(&pool);
+    older.retain(|method| descriptor::is_legacy(method.parent_service().full_name()));
+    let routes = older.iter().flat_map(|method| descriptor::routes(&pool, method));
+    assert_eq!(
+        described,
+        routes.map(|route| format!("{} {}", route.verb, route.path)).collect()
+    );
+}
+
+fn validate(document: &str) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("openapi.json");
-    fs::write(&file, &document).unwrap();
+    fs::write(&file, document).unwrap();
     let output = Command::new(tool("openapi-spec-validator"))
         .arg(&file)
         .output()

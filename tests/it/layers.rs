@@ -53,7 +53,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that a module may use, where not all.
-const MAY_USE: &[(&str, &[&str])] = &[("domain", &["jiff", "serde", "thiserror", "uuid"]), ("language", &["tokio"])];
+const MAY_USE: &[(&str, &[&str])] = &[
+    (
+        "domain",
+        &["idna", "jiff", "serde", "thiserror", "unicode_normalization", "uuid"],
+    ),
+    ("language", &["tokio"]),
+];
 
 /// Crates that only some modules may use.
 const KEPT_TO: &[(&str, &[&str])] = &[

@@ -273,6 +273,7 @@ impl World {
         let request = pb::LoginRequest {
             email,
             password: DEMO_PASSWORD.to_owned(),
+            ..Default::default()
         };
         let answer = AuthServiceClient::new(self.replica.channel())
             .login(request)
