@@ -3,7 +3,7 @@
 // Exits with 0 if everything was seen, else says what was not.
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
-import { openBrowser } from './browser.mjs';
+import { fits, openBrowser } from './browser.mjs';
 import { locatedAgent, login, reportPosition } from './rest.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' } } });
@@ -169,8 +169,8 @@ async function phoneScenario() {
 }
 
 async function signIn(page, secret) {
-  await page.getByLabel('Correo electrónico').fill(email);
-  await page.getByLabel('Contraseña').fill(secret);
+  await page.getByLabel('Correo o usuario').fill(email);
+  await page.getByLabel('Contraseña', { exact: true }).fill(secret);
   await page.getByRole('button', { name: 'Entrar' }).click();
 }
 
@@ -198,11 +198,4 @@ function act(page, name) {
 
 function live(page) {
   return page.locator('[data-phase="live"]').waitFor();
-}
-
-async function fits(page) {
-  const wide = await page.evaluate(() =>
-    [document.documentElement, document.querySelector('main')].some((box) => box.scrollWidth > window.innerWidth),
-  );
-  assert.ok(!wide, 'the page is wider than the screen');
 }
