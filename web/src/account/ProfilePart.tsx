@@ -9,7 +9,6 @@ import { takeUser } from '../rpc/session';
 import { useCall } from '../rpc/useCall';
 import { Badge } from '../ui/Badge';
 import { Button } from '../ui/Button';
-import { FieldFrame } from '../ui/Field';
 import { Form } from '../ui/Form';
 import { Loaded } from '../ui/Loaded';
 import { toast } from '../ui/toast';
@@ -46,6 +45,7 @@ function Standing({ user }: { user: User }) {
           <Badge tone={user.emailVerifyTime ? 'available' : 'high'}>
             {user.emailVerifyTime ? w.profile.verified : w.profile.notVerified}
           </Badge>
+          <span className="field-hint">{w.profile.emailHint}</span>
         </dd>
       </div>
       <div>
@@ -84,9 +84,6 @@ function ProfileForm({ user }: { user: User }) {
   return (
     <Form failure={save.failure} onSubmit={() => save.run(draft)} label={w.parts.profile}>
       <ProfileFields draft={draft} errors={save.fields} onChange={setDraft} />
-      <FieldFrame label={w.profile.email} hint={w.profile.emailHint}>
-        {(ids) => <input className="input" value={user.email} readOnly {...ids} />}
-      </FieldFrame>
       <div className="form-end">
         <Button look="primary" type="submit" busy={save.busy}>
           {t.app.save}
