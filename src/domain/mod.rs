@@ -14,6 +14,7 @@ pub mod plan;
 pub mod session;
 pub mod task;
 pub mod user;
+pub mod zone;
 
 use serde::{Deserialize, Serialize};
 

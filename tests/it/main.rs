@@ -28,6 +28,7 @@ mod legacy;
 mod legacy_auth;
 mod live;
 mod matrix;
+mod matrix_people;
 mod matrix_rows;
 mod nearby;
 mod position;
