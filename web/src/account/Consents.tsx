@@ -4,7 +4,7 @@ import { type Consent, ConsentStanding, type ConsentText } from '../gen/gad/v1/p
 import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { CALL, newRequestId } from '../rpc/clients';
-import { privacy } from '../rpc/people';
+import { privacy } from '../rpc/lateClients';
 import { useCall } from '../rpc/useCall';
 import { usePages } from '../rpc/usePages';
 import { Badge } from '../ui/Badge';

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { CALL, newRequestId } from '../rpc/clients';
-import { privacy } from '../rpc/people';
+import { privacy } from '../rpc/lateClients';
 import { useCall } from '../rpc/useCall';
 import { Button } from '../ui/Button';
 import { Field } from '../ui/Field';

@@ -4,7 +4,7 @@ import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { words as privacyWords } from '../privacy/words';
 import { CALL, newRequestId } from '../rpc/clients';
-import { privacy } from '../rpc/people';
+import { privacy } from '../rpc/lateClients';
 import { endSession } from '../rpc/session';
 import { useCall } from '../rpc/useCall';
 import { Button } from '../ui/Button';

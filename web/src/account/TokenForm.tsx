@@ -5,7 +5,7 @@ import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { useCell } from '../cell';
 import { CALL, newRequestId } from '../rpc/clients';
-import { apiTokens, permissions } from '../rpc/people';
+import { apiTokens, permissions } from '../rpc/lateClients';
 import { session } from '../rpc/session';
 import { useCall } from '../rpc/useCall';
 import { timestamp } from '../time';

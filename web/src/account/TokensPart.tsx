@@ -4,7 +4,7 @@ import type { ApiToken, CreateApiTokenResponse } from '../gen/gad/v1/api_token_p
 import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { CALL, newRequestId } from '../rpc/clients';
-import { apiTokens } from '../rpc/people';
+import { apiTokens } from '../rpc/lateClients';
 import { session } from '../rpc/session';
 import { useCall } from '../rpc/useCall';
 import { usePages } from '../rpc/usePages';

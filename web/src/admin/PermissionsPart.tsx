@@ -4,7 +4,7 @@ import type { Permission } from '../gen/gad/v1/permission_pb';
 import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { CALL } from '../rpc/clients';
-import { permissions } from '../rpc/people';
+import { permissions } from '../rpc/lateClients';
 import { Field } from '../ui/Field';
 import { Loaded } from '../ui/Loaded';
 import { Table } from '../ui/Table';

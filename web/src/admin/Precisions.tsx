@@ -4,7 +4,7 @@ import type { LocationPrecision } from '../gen/gad/v1/privacy_pb';
 import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { CALL, newRequestId } from '../rpc/clients';
-import { privacy } from '../rpc/people';
+import { privacy } from '../rpc/lateClients';
 import { useCall } from '../rpc/useCall';
 import { Button } from '../ui/Button';
 import { Field } from '../ui/Field';

@@ -6,7 +6,7 @@ import { usePart } from '../i18n/part';
 import { useUserName } from '../people/names';
 import { words as privacyWords } from '../privacy/words';
 import { CALL, newRequestId } from '../rpc/clients';
-import { privacy } from '../rpc/people';
+import { privacy } from '../rpc/lateClients';
 import { useCall } from '../rpc/useCall';
 import { durationMillis } from '../time';
 import { Button } from '../ui/Button';

@@ -3,7 +3,7 @@ import type { User } from '../gen/gad/v1/user_pb';
 import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { CALL, newRequestId, users } from '../rpc/clients';
-import { privacy } from '../rpc/people';
+import { privacy } from '../rpc/lateClients';
 import { useCall } from '../rpc/useCall';
 import { Button } from '../ui/Button';
 import { Confirm } from '../ui/Confirm';

@@ -4,7 +4,7 @@ import { PermissionService } from '../gen/gad/v1/permission_pb';
 import { PrivacyService } from '../gen/gad/v1/privacy_pb';
 import { transport } from './transport';
 
-/** Clients that only the pages of account and administration need. */
+/** Clients of the pages of account and administration: they need not come with the first page. */
 export const apiTokens = createClient(ApiTokenService, transport);
 export const permissions = createClient(PermissionService, transport);
 export const privacy = createClient(PrivacyService, transport);
