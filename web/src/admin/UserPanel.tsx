@@ -48,7 +48,7 @@ export function UserPanel({ id, onClose }: { id: bigint; onClose: () => void }) 
               <Link href={`/admin/audit/${id}`}>{w.user.audit}</Link>
             </p>
             <h3>{w.user.actions}</h3>
-            <UserActions user={shown} onChanged={put} onGone={() => void user.refetch()} />
+            <UserActions user={shown} onChanged={put} onGone={() => void Promise.all([user.refetch(), queries.invalidateQueries({ queryKey: ['users'] })])} />
             {!shown.deleteTime && !shown.eraseTime && (
               <>
                 <h3>{w.user.edit}</h3>
