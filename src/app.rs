@@ -12,7 +12,7 @@ use crate::{
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
-    live::{self, Hub, Wake, relay::Relay, stream::FeedStream},
+    live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
     store::{self, Database},
     tidy,
@@ -59,6 +59,8 @@ pub struct App {
     pub passwords: Passwords,
     /// What the database keeps sealed.
     pub seal: Seal,
+    /// How often somebody may call.
+    pub limits: Limits,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -154,6 +156,7 @@ impl App {
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
+            limits: Limits::new(&settings)?,
             settings,
             database,
             tokens,

@@ -12,7 +12,7 @@ use gad::{
     descriptor::{self, Access},
     error::{Error, Missing},
     openapi,
-    pb::{self, RateClass},
+    pb::{self, RateClass, Service},
 };
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use serde_json::Value;
@@ -66,16 +66,17 @@ fn every_rpc_has_a_route_a_rule_and_a_comment() {
     let mut wrong = Vec::new();
     for method in all_methods(&pool) {
         let name = descriptor::path(&method);
-        if descriptor::routes(&pool, &method).is_empty() && !method.is_client_streaming() {
-            wrong.push(format!("{name}: no google.api.http"));
+        let Some(rule) = descriptor::rule(&pool, &method) else {
+            wrong.push(format!("{name}: no rule, or one that lets nobody in"));
+            continue;
+        };
+        let routed = !descriptor::routes(&pool, &method).is_empty();
+        let inside = matches!(rule.access, Access::Service(Service::Bridge));
+        if routed == inside && !method.is_client_streaming() {
+            wrong.push(format!("{name}: a route is for everybody but the bridge"));
         }
-        match descriptor::rule(&pool, &method) {
-            None => wrong.push(format!("{name}: no rule, or one that lets nobody in")),
-            Some(rule) => {
-                if (rule.access == Access::Public) != rule.permission.is_empty() {
-                    wrong.push(format!("{name}: a permission goes with a level"));
-                }
-            }
+        if matches!(rule.access, Access::Least(_)) == rule.permission.is_empty() {
+            wrong.push(format!("{name}: a permission goes with a level"));
         }
         if descriptor::comment(&method.parent_file(), method.path()).is_empty() {
             wrong.push(format!("{name}: no comment"));
@@ -205,7 +206,7 @@ fn is_output(field: &FieldDescriptor) -> bool {
 }
 
 /// Texts that only are compared or decoded, and never come to the database as they are.
-const OPAQUE: [&str; 4] = ["etag", "page_token", "cursor", "password"];
+const OPAQUE: [&str; 5] = ["etag", "page_token", "cursor", "password", "token"];
 
 #[test]
 fn every_text_of_a_request_is_bound_by_its_letters() {
@@ -405,6 +406,7 @@ fn errors() -> Vec<Error> {
         Error::UserTaken,
         Error::EmailTaken,
         Error::IdentityTaken,
+        Error::Csrf,
         Error::StillInUse,
         Error::LastAdministrator,
         Error::RequestIdReused,
@@ -452,9 +454,10 @@ fn the_comment_of_a_reason_ends_with_the_code_it_comes_with() {
 }
 
 /// Reasons that every RPC may give, by its level, its validation, or the state the server is in.
-const OF_ALL: [&str; 11] = [
+const OF_ALL: [&str; 12] = [
     "SIGNED_OUT",
     "FORBIDDEN",
+    "CSRF",
     "SCOPE_TOO_NARROW",
     "STEP_UP_REQUIRED",
     "INVALID_FIELD",

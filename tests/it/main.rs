@@ -26,6 +26,7 @@ mod envoy;
 mod layers;
 mod legacy;
 mod legacy_auth;
+mod limit;
 mod live;
 mod matrix;
 mod matrix_people;

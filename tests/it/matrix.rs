@@ -57,6 +57,9 @@ pub fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'stati
             due.insert("FORBIDDEN");
         }
     }
+    if let Access::Service(_) = rule.access {
+        due.insert("SIGNED_OUT");
+    }
     if is_validated(&method.input(), &mut BTreeSet::new()) {
         due.insert("INVALID_FIELD");
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     matrix::{Repeated, Row},
-    stage::Who::{self, Administrator, Agent, Nobody, Supervisor},
+    stage::Who::{self, Administrator, Agent, Bridge, Nobody, Supervisor},
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
@@ -66,6 +66,8 @@ fn auth() -> Vec<Row> {
         row("Login", "INVALID_FIELD", Nobody, login("", DEMO_PASSWORD)),
         good("GetMe", Agent, json!({})),
         good("GetJwks", Nobody, json!({})),
+        good("AdmitHandshake", Bridge, json!({ "address": "203.0.113.7" })),
+        row("AdmitHandshake", "INVALID_FIELD", Bridge, json!({ "address": "here" })),
     ]
 }
 

@@ -7,6 +7,7 @@ use std::{
 
 use gad::{
     app::Clock,
+    config::DEMO_BRIDGE_TOKEN,
     pb::{self, Availability},
 };
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub enum Who {
     Supervisor,
     /// The administrator.
     Administrator,
+    /// The bridge, for itself.
+    Bridge,
 }
 
 /// The moment at which all worlds of a test stand still.
@@ -87,6 +90,7 @@ impl Stage {
     fn token(&self, who: Who) -> Option<&str> {
         let person = match who {
             Who::Nobody => return None,
+            Who::Bridge => return Some(DEMO_BRIDGE_TOKEN),
             Who::Agent => &self.agent,
             Who::Supervisor => &self.supervisor,
             Who::Administrator => &self.administrator,
