@@ -1,6 +1,6 @@
-import { Link } from 'wouter';
 import { NotFoundPage } from '../app/NotFoundPage';
 import { usePart } from '../i18n/part';
+import { SheetNav } from '../ui/SheetNav';
 import { FactorPart } from './FactorPart';
 import { PasswordForm } from './PasswordForm';
 import { PrivacyPart } from './PrivacyPart';
@@ -28,13 +28,7 @@ export default function AccountPage({ part = 'profile' }: { part?: string | unde
   return (
     <div className="page sheet">
       <h1>{w.title}</h1>
-      <nav className="sheet-nav" aria-label={w.title}>
-        {Object.entries(w.parts).map(([name, text]) => (
-          <Link key={name} className="nav-link" href={`/account/${name}`} aria-current={name === part ? 'page' : undefined}>
-            {text}
-          </Link>
-        ))}
-      </nav>
+      <SheetNav label={w.title} base="/account" parts={w.parts} part={part} />
       <section className="sheet-part" aria-labelledby="account-part">
         <h2 id="account-part">{w.parts[part]}</h2>
         <Shown />

@@ -1,7 +1,7 @@
 import { lazy } from 'react';
-import { Link } from 'wouter';
 import { NotFoundPage } from '../app/NotFoundPage';
 import { usePart } from '../i18n/part';
+import { SheetNav } from '../ui/SheetNav';
 import { UsersPart } from './UsersPart';
 import { words } from './words';
 import './admin.css';
@@ -27,13 +27,7 @@ export default function AdminPage({ part = 'users', openId }: Props) {
   const nav = (
     <>
       <h1>{w.title}</h1>
-      <nav className="sheet-nav" aria-label={w.title}>
-        {Object.entries(w.parts).map(([name, text]) => (
-          <Link key={name} className="nav-link" href={`/admin/${name}`} aria-current={name === part ? 'page' : undefined}>
-            {text}
-          </Link>
-        ))}
-      </nav>
+      <SheetNav label={w.title} base="/admin" parts={w.parts} part={part} />
     </>
   );
   return <Shown nav={nav} openId={openId} />;

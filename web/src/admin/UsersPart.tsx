@@ -103,6 +103,7 @@ function Filters({ filter, onChange, onInvite }: FiltersProps) {
 function UserTable({ users: rows }: { users: readonly User[] }) {
   const { t, format } = useWords();
   const { parts, users: w } = usePart(words);
+  const now = useNow();
   return (
     <div className="scroll">
       <Table
@@ -117,7 +118,7 @@ function UserTable({ users: rows }: { users: readonly User[] }) {
             </Link>,
             user.email,
             t.levels[user.level],
-            <UserBadges user={user} key="badges" />,
+            badgesOf(user, now).length > 0 && <UserBadges user={user} key="badges" />,
             user.lastLoginTime ? format.moment(user.lastLoginTime) : t.app.never,
           ],
         }))}
