@@ -43,7 +43,12 @@ export async function openBrowser({ baseUrl, out }) {
     await page.screenshot({ path: join(out, `${String(pictures).padStart(2, '0')}-${name}.png`) });
   }
 
-  return { person, picture, faults, close: () => browser.close() };
+  /** What everybody sees now. */
+  async function pictureAll(name) {
+    for (const page of browser.contexts().flatMap((context) => context.pages())) await picture(page, name);
+  }
+
+  return { person, picture, pictureAll, faults, close: () => browser.close() };
 }
 
 /** Nothing must be looked for at the side. */

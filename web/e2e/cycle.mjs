@@ -15,9 +15,11 @@ const baseUrl = process.env.BASE_URL;
 const mailDir = process.env.MAIL_DIR;
 const administrator = { email: process.env.EMAIL, password: process.env.PASSWORD };
 const ana = { email: 'ana.torres@gad.example', name: 'Ana Torres', password: 'caballo bateria grapa' };
+const ACCOUNT_PAGES = ['profile', 'password', 'sessions', 'factor', 'tokens', 'privacy'];
+const ADMIN_PAGES = ['users', 'audit', 'retention', 'permissions'];
 const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, colorScheme: 'dark' };
 
-const { person, picture, faults, close } = await openBrowser({ baseUrl, out: values.out });
+const { person, picture, pictureAll, faults, close } = await openBrowser({ baseUrl, out: values.out });
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 let ahead = 0;
 let step = 'start';
@@ -29,6 +31,7 @@ try {
 } catch (error) {
   console.error(`cycle: failed at "${step}"\n${error.stack ?? error}`);
   if (faults.length > 0) console.error(faults.join('\n'));
+  await pictureAll('failed');
   process.exitCode = 1;
 } finally {
   await close();
@@ -349,6 +352,7 @@ async function registered() {
   await fits(page);
   await picture(page, 'phone-register');
   await page.getByRole('button', { name: 'Crear la cuenta' }).click();
+  await page.getByText('La cuenta está creada', { exact: false }).waitFor();
   await page.getByRole('link', { name: 'Ir a iniciar sesión' }).click();
   await signIn(page, { email, password: 'una frase de Luis' });
   await page.getByRole('button', { name: 'Enviar de nuevo el correo' }).waitFor();
@@ -359,9 +363,6 @@ async function registered() {
   await signIn(page, { email, password: 'una frase de Luis' });
   await live(page);
 }
-
-const ACCOUNT_PAGES = ['profile', 'password', 'sessions', 'factor', 'tokens', 'privacy'];
-const ADMIN_PAGES = ['users', 'audit', 'retention', 'permissions'];
 
 async function everyPage(page, names, base) {
   for (const name of names) {

@@ -11,7 +11,7 @@ const baseUrl = process.env.BASE_URL || 'http://localhost:8080';
 const email = process.env.EMAIL || 'admin@gad.example';
 const password = process.env.PASSWORD || 'gad-demo-2026';
 
-const { person, picture, faults, close } = await openBrowser({ baseUrl, out: values.out });
+const { person, picture, pictureAll, faults, close } = await openBrowser({ baseUrl, out: values.out });
 const title = `Prueba de tablero ${Date.now().toString(36)}`;
 let step = 'start';
 
@@ -22,6 +22,7 @@ try {
 } catch (error) {
   console.error(`dashboard: failed at "${step}"\n${error.stack ?? error}`);
   if (faults.length > 0) console.error(faults.join('\n'));
+  await pictureAll('failed');
   process.exitCode = 1;
 } finally {
   await close();
