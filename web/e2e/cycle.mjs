@@ -386,6 +386,7 @@ async function phoneTour(chief, phone) {
     await picture(phone, `phone-${path.replaceAll('/', '-')}`);
   }
   await phone.goto(`${baseUrl}/forgot-password`);
+  await heading(phone, 'Recuperar la contraseña');
   await fits(phone);
   await picture(phone, 'phone-forgot');
   await chief.bringToFront();

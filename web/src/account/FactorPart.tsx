@@ -68,7 +68,7 @@ function Enrol({ onCodes }: TakesCodes) {
 function Scan({ made, onCodes }: TakesCodes & { made: EnrolTotpResponse }) {
   const { factor: w } = usePart(words);
   const [code, setCode] = useState('');
-  const confirm = useCall(() => auth.confirmTotp({ code: code.replaceAll(' ', '') }, CALL), onCodes);
+  const confirm = useCall(() => auth.confirmTotp({ code: code.replaceAll(' ', '') }, CALL), onCodes, 'code');
   return (
     <div className="enrol">
       <Suspense fallback={<div className="qr" />}>

@@ -23,6 +23,7 @@ export function PasswordForm() {
       setDraft(EMPTY);
       toast(t.password.done);
     },
+    'current_password',
   );
   return (
     <Form failure={change.failure} onSubmit={() => change.run(draft)} label={t.password.title}>

@@ -28,6 +28,7 @@ function Proof({ wanted }: { wanted: ProofWanted }) {
       takeAccessToken(answer);
       wanted.answer(true);
     },
+    byCode ? 'code' : 'password',
   );
   const input = { autoFocus: true, value: secret, onChange: (event: { target: { value: string } }) => setSecret(event.target.value) };
   return (

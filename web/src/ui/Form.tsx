@@ -25,8 +25,13 @@ export function Form({ failure, onSubmit, label, className = '', children }: Pro
   };
   return (
     <form className={`form ${className}`} ref={form} onSubmit={submit} noValidate aria-label={label}>
-      {failure && <Notice tone="error">{failure.text}</Notice>}
+      {failure && !isSaidBelow(failure) && <Notice tone="error">{failure.text}</Notice>}
       {children}
     </form>
   );
+}
+
+/** The same words stand at a field. */
+function isSaidBelow({ text, fields }: Failure): boolean {
+  return [...fields.values()].includes(text);
 }
