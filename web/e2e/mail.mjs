@@ -3,13 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PATIENCE } from './browser.mjs';
 
-/** The path with query of the link in the newest mail to this address that leads to this page. */
+/** The path with query of the link in the newest mail to this address that leads to this page. A file may be seen half written. */
 export async function linkTo(folder, address, page) {
   const last = Date.now() + PATIENCE;
   for (;;) {
     const links = letters(folder)
       .filter((letter) => letter.toLowerCase().includes(`to: ${address}`) || letter.includes(address))
-      .map((letter) => body(letter).match(new RegExp(`https?://[^/\\s]+(${page}\\?token=[A-Za-z0-9_-]+)`))?.[1])
+      .map((letter) => body(letter).match(new RegExp(`https?://[^/\\s]+(${page}\\?token=[A-Za-z0-9_-]+)\\s`))?.[1])
       .filter(Boolean);
     if (links.length > 0) return links.at(-1);
     if (Date.now() > last) throw new Error(`no mail to ${address} with a link to ${page}`);
