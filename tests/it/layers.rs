@@ -23,11 +23,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("live", &["app", "config", "domain", "error", "store"]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("tidy", &["app", "error", "store"]),
-    ("app", &["config", "error", "identity", "live", "mail", "store", "tidy"]),
+    ("admin", &["config", "domain", "error", "identity", "store"]),
+    ("keys", &["config", "error", "identity", "mail", "store"]),
+    (
+        "app",
+        &["admin", "config", "error", "identity", "live", "mail", "store", "tidy"],
+    ),
     (
         "rpc",
         &[
             "app",
+            "codec",
             "descriptor",
             "domain",
             "error",
