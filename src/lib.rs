@@ -22,6 +22,7 @@ pub mod layer;
 pub mod health;
 pub mod openapi;
 pub mod files;
+pub mod listener;
 pub mod serve;
 pub mod seed;
 pub mod import;

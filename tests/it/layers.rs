@@ -42,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
+    ("listener", &["config"]),
     ("files", &["config", "openapi"]),
     (
         "serve",
@@ -52,6 +53,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "health",
             "layer",
+            "listener",
             "pb",
             "rpc",
             "telemetry",
