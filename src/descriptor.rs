@@ -1,6 +1,9 @@
 //! The descriptor set of all protos, and what methods declare of themselves.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, LazyLock},
+};
 
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, FileDescriptor, MethodDescriptor};
 
@@ -14,6 +17,8 @@ pub const SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gad.bin"));
 
 /// What the names of our packages begin with: `gad.v1` and `gad.legacy.v1`.
 const OURS: &str = "gad.";
+/// Package of our own services.
+const CANONICAL: &str = "gad.v1.";
 /// Package of the older products' services.
 const LEGACY: &str = "gad.legacy.v1.";
 
@@ -68,6 +73,13 @@ pub struct Rule {
     pub streaming: bool,
 }
 
+impl Rule {
+    /// Whether it asks for a person: for what is theirs alone, or for proof that they are there. No API token has that.
+    pub fn is_for_persons(&self) -> bool {
+        self.step_up || self.permission.starts_with("self.")
+    }
+}
+
 /// Rules by path, such as `/gad.v1.TaskService/GetTask`. A method without a usable rule is not in it.
 pub type Rules = Arc<HashMap<String, Rule>>;
 
@@ -83,6 +95,60 @@ pub fn rules(pool: &DescriptorPool) -> Rules {
             .collect(),
     )
 }
+
+/// Something that some may do, as the rules have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// Its name, `noun.verb`.
+    pub name: String,
+    /// What it opens, by name.
+    pub methods: Vec<Permitted>,
+}
+
+/// A method that a permission opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permitted {
+    /// Its name, such as `TaskService.GetTask`.
+    pub name: String,
+    /// Least level of its callers.
+    pub level: Level,
+    /// Its rule.
+    pub rule: Rule,
+}
+
+impl Permission {
+    /// Least level that has any of it.
+    pub fn level(&self) -> Level {
+        let levels = self.methods.iter().map(|method| method.level);
+        levels.min().unwrap_or(Level::Administrator)
+    }
+
+    /// Whether an API token can carry it.
+    pub fn is_scope(&self) -> bool {
+        self.methods.iter().any(|method| !method.rule.is_for_persons())
+    }
+}
+
+/// All permissions by name: the rules of our methods, the other way round.
+pub static PERMISSIONS: LazyLock<Vec<Permission>> = LazyLock::new(|| {
+    let mut permissions: BTreeMap<String, Vec<Permitted>> = BTreeMap::new();
+    for (path, rule) in rules(&pool()).iter() {
+        if let Access::Least(level) = rule.access {
+            let name = path.trim_start_matches('/').trim_start_matches(CANONICAL).replace('/', ".");
+            let method = Permitted {
+                name,
+                level,
+                rule: rule.clone(),
+            };
+            permissions.entry(rule.permission.clone()).or_default().push(method);
+        }
+    }
+    let permission = |(name, mut methods): (String, Vec<Permitted>)| {
+        methods.sort_by(|one, other| one.name.cmp(&other.name));
+        Permission { name, methods }
+    };
+    permissions.into_iter().map(permission).collect()
+});
 
 /// The path of a method on the wire.
 pub fn path(method: &MethodDescriptor) -> String {

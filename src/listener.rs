@@ -29,7 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections as they come, up to so many at a time; more are closed at once.
 pub fn connections(listener: TcpListener, most: u32) -> impl Stream<Item = io::Result<Connection>> {
-    let most = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
+    let most = usize::try_from(most)
+        .unwrap_or(Semaphore::MAX_PERMITS)
+        .min(Semaphore::MAX_PERMITS);
     let seats = Arc::new(Semaphore::new(most));
     // The builder's own setting does not reach connections that come from a listener.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));

@@ -13,7 +13,8 @@ use crate::{
         agent::{Duty, Fix, Source},
         geo::Point,
         task::{Action, Kind, Plan, Priority},
-        user::Name,
+        user::{Authority, Name},
+        zone::Boundary,
     },
     identity,
     store::{
@@ -83,8 +84,7 @@ pub async fn run(settings: &SeedSettings, now: Timestamp) -> anyhow::Result<bool
     let database = Database::connect(&settings.database).await?;
     let mut conn = database.lease().await?;
     let tx = conn.begin(None).await?;
-    tx.run_sql("select pg_advisory_xact_lock(hashtextextended('gad-seed', 0))", &[])
-        .await?;
+    store::user::lock_first(&tx).await?;
     if store::user::any(&tx).await? {
         return Ok(false);
     }
@@ -137,7 +137,10 @@ impl City {
                 .into_iter()
                 .map(|(lat, lng)| Point::new(lat, lng))
                 .collect::<Result<_, _>>()?;
-            store::zone::insert(tx, code, name, ring).await?;
+            let Ok(boundary) = Boundary::new(ring) else {
+                bail!("the demo city has an impossible quarter");
+            };
+            store::zone::insert(tx, code, name, &boundary, self.now).await?;
         }
         Ok(())
     }
@@ -165,6 +168,9 @@ impl City {
 
     async fn user(&mut self, tx: &Tx<'_>, email: &str, hash: &str, name: &str, level: Level) -> anyhow::Result<UserId> {
         let (given, family) = name.split_once(' ').unwrap_or((name, ""));
+        let Ok(authority) = Authority::new(level, Vec::new()) else {
+            bail!("a demo account has impossible authority");
+        };
         let draft = store::user::Draft {
             uid: self.uid(),
             email,
@@ -182,7 +188,8 @@ impl City {
             email_verified: Some(self.now),
             must_verify_email: false,
             password_expired: false,
-            level,
+            authority: &authority,
+            service: false,
             now: self.now,
         };
         Ok(store::user::insert(tx, &draft).await?)

@@ -5,6 +5,7 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use axum::Router;
 use futures::Stream;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
+use prost_reflect::DescriptorPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes, transport::ServerTlsConfig};
@@ -17,10 +18,13 @@ use crate::{
     config::{Environment, ServeSettings},
     descriptor, files,
     health::Health,
-    layer::{self, GateLayer, legacy},
+    layer::{self, Gate, GateLayer, legacy},
     listener::{self, Connection},
     pb,
-    rpc::{self, agent::Agents, auth::Auth, edge::Edge, event::Events, task::Tasks, zone::Zones},
+    rpc::{
+        self, agent::Agents, api_token::ApiTokens, auth::Auth, edge::Edge, event::Events, permission::Permissions, task::Tasks,
+        user::Users, zone::Zones,
+    },
     telemetry::Metrics,
 };
 
@@ -92,15 +96,6 @@ impl Server {
             .watch(Arc::clone(&app), reporter.clone(), services.clone(), over.clone());
         let watching = tokio::spawn(watch);
 
-        let gate = GateLayer::new(Arc::clone(&app), descriptor::rules(&pool));
-        let older = legacy::declared::methods(&pool);
-        let longest = settings.max_request_body_size as usize;
-        let reading = legacy::ReadLayer {
-            methods: Arc::clone(&older),
-            longest,
-        };
-        let read = reading.layer(routes(&app, longest));
-        let ours = tonic_web::GrpcWebLayer::new().layer(legacy::PrintLayer(older).layer(gate.layer(read)));
         let system = tonic_web::GrpcWebLayer::new().layer(system_routes(settings.environment, health_service)?);
         let router = Router::new()
             .route_service("/grpc.health.v1.Health/{*method}", system.clone())
@@ -108,7 +103,7 @@ impl Server {
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(files::routes(&settings));
         let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
-        let entry = cors(&settings).layer(entry(ours, unknown, router));
+        let entry = cors(&settings).layer(entry(calls(&app, &pool), unknown, router));
 
         let goaway = CancellationToken::new();
         let serving = tokio::spawn(guarded(died.clone(), listen(connections, tls, entry, goaway.clone())));
@@ -124,6 +119,19 @@ impl Server {
         anyhow::ensure!(!failed, "a part of the server died");
         Ok(())
     }
+}
+
+/// Our services behind all layers, for gRPC and gRPC-web.
+fn calls(app: &Arc<App>, pool: &DescriptorPool) -> tonic_web::GrpcWebService<legacy::Print<Gate<legacy::Read<Routes>>>> {
+    let methods = legacy::declared::methods(pool);
+    let longest = app.settings.max_request_body_size as usize;
+    let reading = legacy::ReadLayer {
+        methods: Arc::clone(&methods),
+        longest,
+    };
+    let gate = GateLayer::new(Arc::clone(app), descriptor::rules(pool));
+    let printed = legacy::PrintLayer(methods).layer(gate.layer(reading.layer(routes(app, longest))));
+    tonic_web::GrpcWebLayer::new().layer(printed)
 }
 
 /// Work that tells when it is over, however it ends.
@@ -148,21 +156,21 @@ async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken
 
 fn routes(app: &Arc<App>, longest: usize) -> Routes {
     Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(longest))
-        .add_service(
-            pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(longest),
-        )
+        .add_service(pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
             pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
+        .add_service(pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(longest))
+        .add_service(pb::user_service_server::UserServiceServer::new(Users(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
-            pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(longest),
+            pb::api_token_service_server::ApiTokenServiceServer::new(ApiTokens(Arc::clone(app)))
+                .max_decoding_message_size(longest),
         )
-        .add_service(
-            pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(longest),
-        )
+        .add_service(pb::permission_service_server::PermissionServiceServer::new(Permissions))
+        .add_service(pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
                 .max_decoding_message_size(longest),

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod session;
 pub mod task;
 pub mod user;
+pub mod zone;
 
 use serde::{Deserialize, Serialize};
 

@@ -43,6 +43,8 @@ pub enum Missing {
     User,
     /// A zone.
     Zone,
+    /// An API token.
+    ApiToken,
     /// A session.
     Session,
 }
@@ -115,6 +117,9 @@ pub enum Error {
     /// The deletion to be taken back never was.
     #[error("not deleted")]
     NotDeleted,
+    /// The user has a password, or may not have one.
+    #[error("not invited")]
+    NotInvited,
     /// The agent is at work elsewhere.
     #[error("agent busy")]
     AgentBusy,
@@ -142,9 +147,12 @@ pub enum Error {
     /// The user has an agent already.
     #[error("user taken")]
     UserTaken,
-    /// The agent is on open tasks.
+    /// The agent or the user has open tasks, or somebody's authority ends at the zone.
     #[error("still in use")]
     StillInUse,
+    /// No administrator who can sign in would remain.
+    #[error("last administrator")]
+    LastAdministrator,
     /// The request id was used for another request.
     #[error("request id reused")]
     RequestIdReused,
@@ -175,6 +183,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// A field that must be filled in is not.
+    pub fn required(field: &str) -> Self {
+        Self::invalid(field, "falta", "is required")
+    }
+
+    /// A mask names a field that cannot be changed.
+    pub fn fixed(path: &str) -> Self {
+        Self::invalid(
+            "update_mask",
+            &format!("no se puede cambiar «{path}»"),
+            &format!("cannot change `{path}`"),
+        )
+    }
+
     /// One field is wrong.
     pub fn invalid(field: &str, es: &str, en: &str) -> Self {
         Self::Invalid(vec![Problem {

@@ -132,6 +132,12 @@ impl Error {
                 "No existe esa zona.",
                 "There is no such zone.",
             ),
+            Self::NotFound(Missing::ApiToken) => (
+                Code::NotFound,
+                R::ApiTokenNotFound,
+                "No existe ese token.",
+                "There is no such token.",
+            ),
             Self::NotFound(Missing::Session) => (
                 Code::NotFound,
                 R::SessionNotFound,
@@ -149,6 +155,12 @@ impl Error {
                 R::IllegalStep,
                 "No está eliminado.",
                 "It is not deleted.",
+            ),
+            Self::NotInvited => (
+                Code::FailedPrecondition,
+                R::IllegalStep,
+                "No espera ninguna invitación.",
+                "It waits for no invitation.",
             ),
             Self::AgentBusy => (
                 Code::FailedPrecondition,
@@ -207,8 +219,14 @@ impl Error {
             Self::StillInUse => (
                 Code::FailedPrecondition,
                 R::StillInUse,
-                "El agente tiene tareas abiertas.",
-                "The agent is on open tasks.",
+                "Todavía se necesita: tiene tareas abiertas o personas a su cargo.",
+                "It is still needed: there are open tasks or people who depend on it.",
+            ),
+            Self::LastAdministrator => (
+                Code::FailedPrecondition,
+                R::LastAdministrator,
+                "No quedaría ningún administrador.",
+                "No administrator would remain.",
             ),
             Self::RequestIdReused => (
                 Code::AlreadyExists,

@@ -1,5 +1,6 @@
 //! Passwords, access tokens, and what keeps them secret.
 
+pub mod api_token;
 pub mod cookie;
 pub mod password;
 pub mod revoked;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use api_token::ApiTokenText;
 pub use password::{Passwords, Verdict, hash_password};
 pub use revoked::Revocations;
 pub use seal::{Seal, Secret, secret_hash};

@@ -11,10 +11,9 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        access::Level,
         email,
         mail::Purpose,
-        user::{Name, User},
+        user::{Authority, Name, User},
     },
     error::{Error, Result},
     identity::secret_hash,
@@ -97,7 +96,8 @@ pub async fn register(app: &App, call: &Call, request: pb::RegisterRequest) -> R
         email_verified: None,
         must_verify_email: username.is_none(),
         password_expired: false,
-        level: Level::Agent,
+        authority: &Authority::AGENT,
+        service: false,
         now,
     };
     let mut conn = app.database.lease().await?;

@@ -104,7 +104,8 @@ pub async fn send_link(app: &App, call: &Call, address: &str, purpose: Purpose, 
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
     let found = store::user::by_login(&tx, &email).await?;
-    let user = found.map(|(user, _)| user).filter(|user| user.may_sign_in() && may(user));
+    let user = found.map(|(user, _)| user);
+    let user = user.filter(|user| user.may_sign_in() && !user.service && may(user));
     let to = user.as_ref().map_or(Addressee::STRANGER, Addressee::of);
     letter::send_link(app, &tx, to, purpose, now).await?;
     tx.commit().await

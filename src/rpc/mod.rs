@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
+pub mod api_token;
 pub mod auth;
 pub mod auth_mail;
 pub mod auth_password;
@@ -15,14 +16,20 @@ pub mod legacy;
 pub mod letter;
 pub mod nearby;
 pub mod page;
+pub mod permission;
 pub mod position;
 pub mod proof;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
+pub mod user;
+pub mod user_access;
+pub mod user_mask;
+pub mod user_read;
 pub mod watch;
 pub mod wire;
 pub mod zone;
+pub mod zone_mask;
 
 use std::{net::IpAddr, time::Duration};
 

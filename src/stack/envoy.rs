@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use crate::config::{EnvoySettings, UpstreamTls};
 
-const MANAGER: &str =
-    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
 const TEMPLATE: &str = include_str!("../../envoy/envoy.yaml");
 

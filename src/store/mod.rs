@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod agent_list;
+pub mod api_token;
 pub mod conditions;
 pub mod credentials;
 pub mod database;
@@ -18,6 +19,7 @@ pub mod session;
 pub mod task;
 pub mod task_list;
 pub mod user;
+pub mod user_list;
 pub mod zone;
 
 pub use database::{Conn, Database, Query, Tx};

@@ -23,8 +23,26 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("live", &["app", "config", "domain", "error", "store"]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("tidy", &["app", "error", "store"]),
-    ("app", &["config", "error", "identity", "live", "mail", "store", "tidy"]),
-    ("rpc", &["app", "domain", "error", "identity", "live", "mail", "pb", "store"]),
+    ("admin", &["config", "domain", "error", "identity", "store"]),
+    ("keys", &["config", "error", "identity", "mail", "store"]),
+    (
+        "app",
+        &["admin", "config", "error", "identity", "live", "mail", "store", "tidy"],
+    ),
+    (
+        "rpc",
+        &[
+            "app",
+            "descriptor",
+            "domain",
+            "error",
+            "identity",
+            "live",
+            "mail",
+            "pb",
+            "store",
+        ],
+    ),
     (
         "layer",
         &[

@@ -151,15 +151,23 @@ async fn a_large_limit_is_counted_in_shares_and_still_holds() {
     let payer = Payer::User(UserId(7));
     let begun = std::time::Instant::now();
     let calls = stream::iter(0..10_000).map(|number| replicas[number % 2].count(Class::Read, payer));
-    let good = calls.buffer_unordered(16).filter(|counted| std::future::ready(counted.verdict.is_ok()));
+    let good = calls
+        .buffer_unordered(16)
+        .filter(|counted| std::future::ready(counted.verdict.is_ok()));
     let good = good.count().await as f64;
     // 67 come back each second; of what each replica took last, up to a share of 40 may be left.
     let most = 4000.0 + 4000.0 / 60.0 * begun.elapsed().as_secs_f64() + 1.0;
     assert!((4000.0 - 2.0 * 40.0..=most).contains(&good), "{good} of {most}");
-    let mut commands = redis::Client::open(world::redis_url().expose_secret()).unwrap().get_connection().unwrap();
+    let mut commands = redis::Client::open(world::redis_url().expose_secret())
+        .unwrap()
+        .get_connection()
+        .unwrap();
     let key = format!("{}:limit:read:u7", settings.redis.redis_prefix);
     let asked: i64 = redis::cmd("PTTL").arg(&key).query(&mut commands).unwrap();
-    assert!((1..=60_001).contains(&asked), "it is forgotten when it does not matter any more");
+    assert!(
+        (1..=60_001).contains(&asked),
+        "it is forgotten when it does not matter any more"
+    );
 }
 
 #[tokio::test]

@@ -2,16 +2,17 @@
 //!
 //! Rows that follow from the good one (no token, too low a level, an old etag, a used request id) are made by the matrix.
 
-use gad::{config::DEMO_PASSWORD, rpc::event::Cursor, store::outbox::Position};
+use gad::{rpc::event::Cursor, store::outbox::Position};
 use serde_json::{Value, json};
 
 use crate::{
+    auth_rows,
     matrix::{Repeated, Row},
-    stage::Who::{self, Administrator, Agent, Bridge, Nobody, Supervisor},
+    stage::Who::{self, Administrator, Agent, Bridge, Supervisor},
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 7] = [
+pub const BY_OBJECT: [&str; 9] = [
     "ListTasks",
     "ListAgents",
     "StartTask",
@@ -19,15 +20,18 @@ pub const BY_OBJECT: [&str; 7] = [
     "ResumeTask",
     "FinishTask",
     "CancelTask",
+    "CreateApiToken",
+    "ListApiTokens",
 ];
 
 /// A number that nothing has.
-const NOTHING: i64 = 999_999;
+pub const NOTHING: i64 = 999_999;
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
     [
-        auth(),
+        auth_rows::rows(),
+        edge(),
         reading(),
         writing(),
         steps(),
@@ -35,11 +39,13 @@ pub fn rows() -> Vec<Row> {
         agents(),
         fixes(),
         events(),
+        crate::matrix_people::rows(),
     ]
     .concat()
 }
 
-fn row(rpc: &'static str, reason: &'static str, who: Who, request: Value) -> Row {
+/// A call and the reason that it is refused for.
+pub fn row(rpc: &'static str, reason: &'static str, who: Who, request: Value) -> Row {
     Row {
         rpc,
         reason,
@@ -49,21 +55,15 @@ fn row(rpc: &'static str, reason: &'static str, who: Who, request: Value) -> Row
     }
 }
 
-fn good(rpc: &'static str, who: Who, request: Value) -> Row {
+/// A call that is answered.
+pub fn good(rpc: &'static str, who: Who, request: Value) -> Row {
     row(rpc, "", who, request)
 }
 
-fn auth() -> Vec<Row> {
-    let login = |email: &str, password: &str| json!({ "email": email, "password": password });
+fn edge() -> Vec<Row> {
     vec![
-        good("Login", Nobody, login("Supervisor@gad.example", DEMO_PASSWORD)),
-        row("Login", "WRONG_CREDENTIALS", Nobody, login("supervisor@gad.example", "no")),
-        row("Login", "INVALID_FIELD", Nobody, login("", DEMO_PASSWORD)),
-        good("GetMe", Agent, json!({})),
-        good("GetJwks", Nobody, json!({})),
         good("AdmitHandshake", Bridge, json!({ "address": "203.0.113.7" })),
         row("AdmitHandshake", "INVALID_FIELD", Bridge, json!({ "address": "here" })),
-        good("ListZones", Agent, json!({})),
     ]
 }
 
@@ -366,6 +366,7 @@ fn agents() -> Vec<Row> {
         good("UndeleteAgent", Administrator, json!({ "id": "$gone" })),
         row("UndeleteAgent", "AGENT_NOT_FOUND", Administrator, json!({ "id": NOTHING })),
         row("UndeleteAgent", "ILLEGAL_STEP", Administrator, json!({ "id": "$agent" })),
+        row("UndeleteAgent", "USER_NOT_FOUND", Administrator, json!({ "id": "$orphan" })),
         row("UndeleteAgent", "USER_TAKEN", Administrator, json!({ "id": "$replaced" })),
         row("UndeleteAgent", "INVALID_FIELD", Administrator, json!({ "id": 0 })),
         good(

@@ -8,6 +8,8 @@ use std::{
 use gad::{
     app::Clock,
     config::DEMO_BRIDGE_TOKEN,
+    domain::mail::Purpose,
+    identity::Secret,
     pb::{self, Availability},
 };
 use jiff::Timestamp;
@@ -16,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     doors::{Answer, Door, Doorway},
+    newcomer::{self, Newcomer},
     world::{Person, World, draft},
 };
 
@@ -30,6 +33,10 @@ pub enum Who {
     Supervisor,
     /// The administrator.
     Administrator,
+    /// A field agent made for this call.
+    Newcomer,
+    /// The same, with a second factor.
+    Guarded,
     /// The bridge, for itself.
     Bridge,
 }
@@ -50,6 +57,14 @@ impl Moment {
     }
 }
 
+/// Somebody made for a call.
+struct Arrived {
+    newcomer: Newcomer,
+    tokens: pb::LoginResponse,
+    person: Person,
+    guarded: bool,
+}
+
 /// A world behind one door.
 pub struct Stage {
     world: World,
@@ -61,6 +76,7 @@ pub struct Stage {
     administrator: Person,
     moment: Moment,
     made: Mutex<HashMap<String, String>>,
+    newcomer: tokio::sync::Mutex<Option<Arrived>>,
     count: Mutex<u32>,
 }
 
@@ -76,6 +92,7 @@ impl Stage {
             administrator: world.administrator().await,
             moment: moment.clone(),
             made: Mutex::default(),
+            newcomer: tokio::sync::Mutex::default(),
             count: Mutex::default(),
             world,
         }
@@ -84,18 +101,105 @@ impl Stage {
     /// Calls through the door.
     pub async fn call(&self, who: Who, method: &MethodDescriptor, request: &Value) -> Answer {
         let until = ["snapshot_end", "checkpoint", "end"];
-        self.doorway.call(method, request, self.token(who), &until).await
+        let token = self.token(who).await;
+        self.doorway.call(method, request, token.as_deref(), &until).await
     }
 
-    fn token(&self, who: Who) -> Option<&str> {
+    async fn token(&self, who: Who) -> Option<String> {
         let person = match who {
             Who::Nobody => return None,
-            Who::Bridge => return Some(DEMO_BRIDGE_TOKEN),
+            Who::Bridge => return Some(DEMO_BRIDGE_TOKEN.to_owned()),
             Who::Agent => &self.agent,
             Who::Supervisor => &self.supervisor,
             Who::Administrator => &self.administrator,
+            Who::Newcomer => return Some(self.arrived(async |arrived| arrived.person.token.clone()).await),
+            Who::Guarded => {
+                let guarded = async |arrived: &mut Arrived| {
+                    self.guard(arrived).await;
+                    arrived.person.token.clone()
+                };
+                return Some(self.arrived(guarded).await);
+            }
         };
-        Some(&person.token)
+        Some(person.token.clone())
+    }
+
+    /// Whoever is made for this call.
+    async fn arrived<T>(&self, then: impl AsyncFnOnce(&mut Arrived) -> T) -> T {
+        let mut there = self.newcomer.lock().await;
+        if there.is_none() {
+            let newcomer = Newcomer::to(&self.world, &format!("new{}", self.next())).await;
+            let tokens = newcomer.tokens().await;
+            *there = Some(Arrived {
+                person: Person::of(&tokens, self.world.replica.channel()),
+                newcomer,
+                tokens,
+                guarded: false,
+            });
+        }
+        then(there.as_mut().unwrap()).await
+    }
+
+    async fn guard(&self, arrived: &mut Arrived) {
+        if !std::mem::replace(&mut arrived.guarded, true) {
+            arrived.newcomer.enrol(&arrived.person, self.moment.get()).await;
+        }
+    }
+
+    /// Something of whoever is made for this call.
+    async fn theirs(&self, name: &str) -> String {
+        self.arrived(async |arrived| {
+            let Arrived {
+                newcomer,
+                tokens,
+                person,
+                ..
+            } = arrived;
+            let enrol = async || {
+                let enrolled = person.auth().enrol_totp(pb::EnrolTotpRequest {}).await.unwrap().into_inner();
+                newcomer::code(&newcomer::app(&enrolled.secret), self.moment.get())
+            };
+            match name {
+                "$their_email" => newcomer.email.clone(),
+                "$their_username" => newcomer.username.clone(),
+                "$refresh" => tokens.refresh_token.clone(),
+                "$session" => newcomer.tokens().await.session_id,
+                "$code_of_app" => enrol().await,
+                "$wrong_code" => {
+                    let right: u32 = enrol().await.parse().unwrap();
+                    format!("{:06}", (right + 1) % 1_000_000)
+                }
+                "$reset" => self.mailed(newcomer, Purpose::Reset).await,
+                "$verification" => self.mailed(newcomer, Purpose::Verification).await,
+                "$invitation" => self.mailed(newcomer, Purpose::Invitation).await,
+                "$unproved" => {
+                    newcomer.set("must_verify_email = true, email_verify_time = null").await;
+                    newcomer.email.clone()
+                }
+                "$guarded" => {
+                    self.guard(arrived).await;
+                    arrived.newcomer.email.clone()
+                }
+                other => panic!("nobody knows how to make {other}"),
+            }
+        })
+        .await
+    }
+
+    /// A secret as if it had been mailed.
+    async fn mailed(&self, to: &Newcomer, purpose: Purpose) -> String {
+        let secret = Secret::make().unwrap();
+        let now = self.moment.get();
+        let until = now + purpose.lifetime().unwrap();
+        self.database
+            .execute(
+                "insert into mailed_tokens (hash, user_id, purpose, email, create_time, expire_time)
+                 values ($1, $2, $3, $4, $5, $6)",
+                &[&secret.hash, &to.id, &(purpose as i16), &to.email, &now, &until],
+            )
+            .await
+            .unwrap();
+        secret.text
     }
 
     /// Ends the world.
@@ -108,6 +212,7 @@ impl Stage {
         let mut names = Vec::new();
         collect(request, &mut names);
         self.made.lock().unwrap().clear();
+        *self.newcomer.lock().await = None;
         for name in names {
             if !self.made.lock().unwrap().contains_key(&name) {
                 let made = self.make(&name).await;
@@ -125,8 +230,19 @@ impl Stage {
             "$code" => format!("C-{}", self.next()),
             "$taken" => self.scheduled().await.code,
             "$taken_call_sign" => self.fresh_agent().await.code,
-            "$user" => self.user().await.to_string(),
-            "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" => self.an_agent(name).await.to_string(),
+            "$their_email" | "$their_username" | "$refresh" | "$session" | "$code_of_app" | "$wrong_code" | "$reset"
+            | "$verification" | "$invitation" | "$unproved" | "$guarded" => self.theirs(name).await,
+            "$email" => format!("u{}@gad.example", self.next()),
+            "$user" | "$invited" | "$inactive" | "$locked" | "$deleted_user" | "$delegate" | "$only_administrator" => {
+                self.a_user(name).await.to_string()
+            }
+            "$telegram" => self.identity("telegram_id").await,
+            "$username" => self.identity("username").await,
+            "$api_token" => self.an_api_token().await.to_string(),
+            "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
+            "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
+                self.an_agent(name).await.to_string()
+            }
             _ => self.a_task(name).await.to_string(),
         }
     }
@@ -148,6 +264,10 @@ impl Stage {
             "$busy" => self.assign(self.scheduled().await.id, agent.id, true).await,
             "$serving" => self.assign(self.scheduled().await.id, agent.id, false).await,
             "$gone" => delete().await,
+            "$orphan" => {
+                delete().await;
+                self.change_user(agent.user_id, "active = false").await;
+            }
             "$replaced" => {
                 delete().await;
                 self.agent_of(agent.user_id).await;
@@ -229,12 +349,90 @@ impl Stage {
         self.supervisor.agents().set_availability(request).await.unwrap();
     }
 
-    /// Nobody but the database makes users.
+    /// Made by the database: it is quicker, and rows need many.
     async fn user(&self) -> i64 {
-        let sql = "insert into users (uid, email, password_hash, display_name, level, create_time, update_time)
-                   select gen_random_uuid(), $1, 'none', 'Rosa Peña', 1, now(), now() returning id";
-        let email = format!("u{}@gad.example", self.next());
-        self.database.query_one(sql, &[&email]).await.unwrap().get(0)
+        let sql =
+            "insert into users (uid, email, password_hash, display_name, level, create_time, update_time, email_verify_time)
+                   select gen_random_uuid(), $1, 'none', 'Rosa Peña', 1, $2, $2, $2 returning id";
+        let (email, now) = (format!("u{}@gad.example", self.next()), self.moment.get());
+        self.database.query_one(sql, &[&email, &now]).await.unwrap().get(0)
+    }
+
+    async fn change_user(&self, id: i64, set: &str) {
+        let sql = format!("update users set {set} where id = $1");
+        self.database.execute(&sql, &[&id]).await.unwrap();
+    }
+
+    async fn a_user(&self, name: &str) -> i64 {
+        let id = self.user().await;
+        match name {
+            "$user" => {}
+            "$invited" => self.change_user(id, "password_hash = null").await,
+            "$inactive" => self.change_user(id, "active = false").await,
+            "$locked" => self.change_user(id, "lock_time = create_time, lock_reason = 'x'").await,
+            "$deleted_user" => self.change_user(id, "delete_time = create_time").await,
+            "$delegate" => {
+                let mut task = draft("Delegada");
+                task.delegate_user_id = id;
+                let request = pb::CreateTaskRequest {
+                    task: Some(task),
+                    ..Default::default()
+                };
+                self.supervisor.tasks().create_task(request).await.unwrap();
+            }
+            "$only_administrator" => {
+                self.change_user(id, "level = 3").await;
+                // Whoever calls keeps the level and the token, but could not sign in again.
+                let others = "update users set password_hash = null where level = 3 and id <> $1";
+                self.database.execute(others, &[&id]).await.unwrap();
+            }
+            other => panic!("nobody knows how to make {other}"),
+        }
+        id
+    }
+
+    /// Something by which somebody else is known.
+    async fn identity(&self, column: &str) -> String {
+        let id = self.user().await;
+        let (set, value) = match column {
+            "telegram_id" => ("telegram_id = 5000 + id".to_owned(), (5000 + id).to_string()),
+            _ => (format!("username = 'rosa{id}'"), format!("Rosa{id}")),
+        };
+        self.change_user(id, &set).await;
+        value
+    }
+
+    async fn an_api_token(&self) -> i64 {
+        let request = pb::CreateApiTokenRequest {
+            api_token: Some(pb::ApiToken {
+                display_name: "Guion".to_owned(),
+                scopes: vec!["task.read".to_owned()],
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let made = self.agent.api_tokens().create_api_token(request).await.unwrap();
+        made.into_inner().api_token.unwrap().id
+    }
+
+    async fn a_zone(&self, name: &str) -> i64 {
+        let point = |latitude, longitude| pb::LatLng { latitude, longitude };
+        let zone = pb::Zone {
+            code: format!("Z-{}", self.next()),
+            display_name: "Lejana".to_owned(),
+            boundary: vec![point(-2.0, -65.0), point(-2.0, -64.0), point(-1.0, -64.0), point(-2.0, -65.0)],
+            ..Default::default()
+        };
+        let request = pb::CreateZoneRequest {
+            zone: Some(zone),
+            ..Default::default()
+        };
+        let zone = self.administrator.zones().create_zone(request).await.unwrap().into_inner();
+        if name == "$limiting_zone" {
+            let sql = "insert into user_zones (user_id, zone_id) values ($1, $2)";
+            self.database.execute(sql, &[&self.user().await, &zone.id]).await.unwrap();
+        }
+        zone.id
     }
 
     async fn fresh_agent(&self) -> pb::Agent {

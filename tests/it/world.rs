@@ -14,8 +14,10 @@ use gad::{
         MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
     },
     pb::{
-        self, agent_service_client::AgentServiceClient, auth_service_client::AuthServiceClient,
-        event_service_client::EventServiceClient, task_service_client::TaskServiceClient, zone_service_client::ZoneServiceClient,
+        self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
+        auth_service_client::AuthServiceClient, event_service_client::EventServiceClient,
+        permission_service_client::PermissionServiceClient, task_service_client::TaskServiceClient,
+        user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -63,6 +65,27 @@ pub struct Person {
 }
 
 impl Person {
+    /// Whoever got these tokens, calling over a channel.
+    pub fn of(tokens: &pb::LoginResponse, channel: Channel) -> Self {
+        let user = tokens.user.as_ref().unwrap();
+        let bearer = Bearer(format!("Bearer {}", tokens.access_token).parse().unwrap());
+        Self {
+            id: user.id,
+            agent_id: user.agent_id,
+            token: tokens.access_token.clone(),
+            door: InterceptedService::new(channel, bearer),
+        }
+    }
+
+    /// The same person with another access token.
+    pub fn with(&self, token: &str, channel: Channel) -> Self {
+        let person = Self {
+            token: token.to_owned(),
+            ..self.clone()
+        };
+        person.over(channel)
+    }
+
     /// Calls as this person over another channel.
     pub fn over(&self, channel: Channel) -> Self {
         let bearer = Bearer(format!("Bearer {}", self.token).parse().unwrap());
@@ -95,6 +118,30 @@ impl Person {
     /// Zones.
     pub fn zones(&self) -> ZoneServiceClient<Door> {
         ZoneServiceClient::new(self.door.clone())
+    }
+
+    /// Users.
+    pub fn users(&self) -> UserServiceClient<Door> {
+        UserServiceClient::new(self.door.clone())
+    }
+
+    /// API tokens.
+    pub fn api_tokens(&self) -> ApiTokenServiceClient<Door> {
+        ApiTokenServiceClient::new(self.door.clone())
+    }
+
+    /// Permissions.
+    pub fn permissions(&self) -> PermissionServiceClient<Door> {
+        PermissionServiceClient::new(self.door.clone())
+    }
+
+    /// Calls by another token over a channel.
+    pub fn by(&self, token: &str, channel: Channel) -> Self {
+        let person = Self {
+            token: token.to_owned(),
+            ..self.clone()
+        };
+        person.over(channel)
     }
 
     /// Creates a task with a title.
@@ -264,6 +311,32 @@ impl World {
         person
     }
 
+    /// Somebody new with the usual password, signed in; authority ends at these zones.
+    pub async fn newcomer(&self, email: &str, level: UserLevel, zone_ids: &[i64]) -> Person {
+        let user = pb::User {
+            email: email.to_owned(),
+            display_name: email.to_owned(),
+            level: level as i32,
+            zone_ids: zone_ids.to_vec(),
+            ..Default::default()
+        };
+        let request = pb::CreateUserRequest {
+            user: Some(user),
+            password: DEMO_PASSWORD.to_owned(),
+            email_verified: true,
+            ..Default::default()
+        };
+        self.administrator().await.users().create_user(request).await.unwrap();
+        self.sign_in(email).await
+    }
+
+    /// The number of a zone by its code.
+    pub async fn zone(&self, code: &str) -> i64 {
+        let zones = self.supervisor().await.zones().list_zones(pb::ListZonesRequest {}).await;
+        let zones = zones.unwrap().into_inner().zones;
+        zones.iter().find(|zone| zone.code == code).expect("a zone of the city").id
+    }
+
     /// Somebody by e-mail, with a token of now.
     pub async fn sign_in(&self, email: &str) -> Person {
         let email = match self.settings.environment {
@@ -280,14 +353,7 @@ impl World {
             .await
             .unwrap()
             .into_inner();
-        let user = answer.user.unwrap();
-        let bearer = Bearer(format!("Bearer {}", answer.access_token).parse().unwrap());
-        Person {
-            id: user.id,
-            agent_id: user.agent_id,
-            token: answer.access_token,
-            door: InterceptedService::new(self.replica.channel(), bearer),
-        }
+        Person::of(&answer, self.replica.channel())
     }
 }
 
@@ -428,6 +494,15 @@ pub async fn fresh_database() -> String {
         .batch_execute(&format!("create database {name} template {template}"))
         .await
         .unwrap();
+    renamed(&server, &name)
+}
+
+/// A database with nothing in it, not even tables.
+pub async fn empty_database() -> String {
+    let server = variable("DATABASE_URL");
+    let name = format!("t{}", Uuid::new_v4().simple());
+    let admin = connect(&server).await;
+    admin.batch_execute(&format!("create database {name}")).await.unwrap();
     renamed(&server, &name)
 }
 
