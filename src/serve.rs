@@ -177,11 +177,11 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         )
         .add_service(
             pb::legacy::user_service_server::UserServiceServer::new(rpc::legacy::user::Users(Arc::clone(app)))
-                .max_decoding_message_size(REQUEST_LIMIT),
+                .max_decoding_message_size(longest),
         )
         .add_service(
             pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
-                .max_decoding_message_size(REQUEST_LIMIT),
+                .max_decoding_message_size(longest),
         )
         .prepare()
 }
