@@ -23,6 +23,7 @@ pub mod layer;
 pub mod health;
 pub mod openapi;
 pub mod files;
+pub mod listener;
 pub mod serve;
 pub mod seed;
 pub mod keys;

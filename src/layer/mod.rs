@@ -12,10 +12,11 @@ pub mod observe;
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
@@ -26,7 +27,11 @@ use crate::{
     descriptor::{Rule, Rules},
     error::{Error, LANGUAGE, Language},
     live::limits::Counted,
+    rpc::Door,
 };
+
+/// Seconds that the server took until it began to answer; for callers of REST.
+const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
 
 /// Puts a [`Gate`] before the services.
 #[derive(Debug, Clone)]
@@ -100,13 +105,19 @@ where
         let inner = std::mem::replace(&mut self.inner, fresh);
         let gate = self.gate.clone();
         let span = name.span();
+        let rest = matches!(door::of(&request), Door::Rest | Door::Legacy);
         let pass = async move {
+            let begun = Instant::now();
             let watch = gate.calls.begin(&name);
             let passed = match admission {
                 Ok(room) => gate.pass(&name, request, inner, room).await,
                 Err(error) => Err(error),
             };
-            let response = passed.unwrap_or_else(|error| Status::from(error).into_http());
+            let mut response = passed.unwrap_or_else(|error| Status::from(error).into_http());
+            if rest {
+                let seconds = HeaderValue::try_from(format!("{:.6}", begun.elapsed().as_secs_f64()));
+                response.headers_mut().extend(seconds.map(|seconds| (PROCESS_TIME, seconds)));
+            }
             Ok(watch.follow(name.sign(response)))
         };
         Box::pin(LANGUAGE.scope(language, pass).instrument(span))

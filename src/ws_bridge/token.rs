@@ -210,10 +210,11 @@ impl Credential {
         good.then(|| (Arc::clone(&held.token), held.identity.until))
     }
 
-    /// Goes on with another token of the same user and level; refuses any other.
+    /// Goes on with another token of the same user, with the same level and as far a reach; refuses any other.
     pub fn renew(&self, token: &str, identity: Identity) -> bool {
         let mut held = self.held();
-        let same = held.identity.user == identity.user && held.identity.level == identity.level;
+        let rights = |identity: Identity| (identity.user, identity.level, identity.limited);
+        let same = rights(held.identity) == rights(identity);
         if same {
             *held = Held {
                 token: token.into(),

@@ -61,6 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
+    ("listener", &["config"]),
     ("files", &["config", "openapi"]),
     (
         "serve",
@@ -71,6 +72,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "health",
             "layer",
+            "listener",
             "pb",
             "rpc",
             "telemetry",

@@ -10,6 +10,7 @@
 )]
 
 mod agent;
+mod api_token;
 mod auth;
 mod auth_rows;
 mod bad_input;
@@ -44,9 +45,12 @@ mod revocation;
 mod rolling;
 mod session;
 mod settings;
+mod sight;
 mod smtp;
 mod stack;
 mod stage;
 mod task;
 mod totp;
+mod user;
 mod world;
+mod zone;
