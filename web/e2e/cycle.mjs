@@ -334,6 +334,7 @@ async function forgotten() {
   assert.ok(!page.url().includes('token'), page.url());
   await page.getByLabel('Contraseña nueva').fill(agent.password);
   await page.getByRole('button', { name: 'Guardar la contraseña' }).click();
+  await page.getByText('La contraseña quedó guardada', { exact: false }).waitFor();
   await page.getByRole('link', { name: 'Ir a iniciar sesión' }).click();
   await signIn(page, agent);
   await live(page);
@@ -359,6 +360,7 @@ async function registered() {
   await picture(page, 'phone-not-verified');
   await page.goto(baseUrl + (await linkTo(mailDir, email, '/verify-email')));
   await page.getByRole('button', { name: 'Confirmar mi correo' }).click();
+  await page.getByText('Su correo está confirmado', { exact: false }).waitFor();
   await page.getByRole('link', { name: 'Ir a iniciar sesión' }).click();
   await signIn(page, { email, password: 'una frase de Luis' });
   await live(page);
