@@ -1,6 +1,12 @@
 //! Compiles the protos: message and service code, validation, and the lossless descriptor set.
 
-use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+};
 
 use prost_types::FileDescriptorSet;
 
@@ -36,6 +42,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A table of all requests, by which they can be tried one and all.
+fn requests<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let mut code = "/// How the bytes of each request are read, by the name of its message.
+pub const REQUESTS: &[(&str, crate::codec::Reread)] = &[\n"
+        .to_owned();
+    for name in names {
+        let _ = writeln!(code, "    (\"gad.v1.{name}\", crate::codec::reread::<{name}>),");
+    }
+    code + "];\n"
+}
+
 /// Says of every message an RPC takes or gives whether its rules are checked when it arrives:
 /// requests are, answers are not (an older client must survive a newer server's words). A request whose rules the
 /// generator cannot compile has no `Validate`, and the build fails here.
@@ -66,7 +83,7 @@ fn inbound(set: &FileDescriptorSet) -> String {
             .any(|message| message.name() == name && message.field.is_empty())
     };
     let (unchecked, inputs): (Vec<_>, Vec<_>) = inputs.into_iter().partition(empty);
-    let mut code = String::new();
+    let mut code = requests(inputs.iter().chain(&unchecked));
     for input in inputs {
         let _ = writeln!(
             code,

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use prost::Message;
+use prost::{Message, bytes::Buf};
 use prost_protovalidate::ValidationError;
 use tonic::{
     Status,
@@ -10,7 +10,7 @@ use tonic::{
 };
 use tonic_prost::ProstEncoder;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// A message that travels as the input or output of an RPC; implemented by `build.rs`.
 pub trait Inbound {
@@ -58,8 +58,21 @@ impl<U: Message + Default + Inbound> Decoder for ValidatingDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let message = U::decode(buf).map_err(Error::unreadable)?;
-        message.check().map_err(Error::from)?;
-        Ok(Some(message))
+        Ok(Some(read(buf)?))
     }
+}
+
+/// The message that bytes are, if it keeps its rules.
+pub fn read<U: Message + Default + Inbound>(bytes: impl Buf) -> Result<U> {
+    let message = U::decode(bytes).map_err(Error::unreadable)?;
+    message.check()?;
+    Ok(message)
+}
+
+/// Reads a request and writes it again; see `pb::REQUESTS`.
+pub type Reread = fn(&[u8]) -> Result<Vec<u8>>;
+
+/// [`read`], and the bytes of what was read.
+pub fn reread<U: Message + Default + Inbound>(bytes: &[u8]) -> Result<Vec<u8>> {
+    Ok(read::<U>(bytes)?.encode_to_vec())
 }

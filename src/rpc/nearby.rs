@@ -44,7 +44,8 @@ pub async fn list(app: &App, request: pb::ListNearbyRequest) -> Result<Response<
     Ok(Response::new(pb::ListNearbyResponse { agents, skipped }))
 }
 
-fn wanted(request: pb::ListNearbyRequest, now: Timestamp) -> Result<Wanted> {
+/// Who is looked for at `now`.
+pub fn wanted(request: pb::ListNearbyRequest, now: Timestamp) -> Result<Wanted> {
     let pb::ListNearbyRequest {
         location,
         page_size,

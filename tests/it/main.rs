@@ -23,6 +23,7 @@ mod documentation;
 mod doors;
 mod edge;
 mod envoy;
+mod fuzz;
 mod layers;
 mod live;
 mod matrix;
