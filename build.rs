@@ -5,12 +5,15 @@ use std::{
     error::Error,
     fmt::Write as _,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use prost_types::FileDescriptorSet;
 
 const ROOT: &str = "proto";
+
+/// Wrong items of a list that are told of.
+const PROBLEMS: usize = 16;
 
 #[expect(clippy::disallowed_methods, reason = "so cargo tells a build script where to write")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,10 +39,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".google", "::prost_types")
         .extern_path(".buf", "::prost_protovalidate::types")
         .compile()?;
+    bound_validation(&out.join("validate_impl.rs"))?;
     tonic_prost_build::configure()
         .codec_path("crate::codec::ValidatingCodec")
         .compile_fds(set)?;
     Ok(())
+}
+
+/// The generator tells of every wrong item of a list. Of a list of a million nobody needs to hear that, and it would cost
+/// a gigabyte: the check of a list ends after a few.
+fn bound_validation(file: &Path) -> Result<(), Box<dyn Error>> {
+    const LOOP: &str = "in self.";
+    let mut code = String::new();
+    let mut bounded = 0;
+    for line in fs::read_to_string(file)?.lines() {
+        writeln!(code, "{line}")?;
+        let text = line.trim();
+        if text.starts_with("for ") && text.contains(LOOP) {
+            if !text.ends_with('{') {
+                return Err(format!("{}: a loop in an unknown form: {text}", file.display()).into());
+            }
+            writeln!(code, "if violations.len() >= {PROBLEMS} {{ break; }}")?;
+            bounded += 1;
+        }
+    }
+    if bounded == 0 {
+        return Err(format!("{}: no list is checked", file.display()).into());
+    }
+    Ok(fs::write(file, code)?)
 }
 
 /// A table of all requests, by which they can be tried one and all.
