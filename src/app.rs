@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     config::ServeSettings,
     error::{Error, Result},
-    identity::{Passwords, Tokens},
+    identity::{Passwords, Revocations, Seal, Tokens, token::SKEW},
     live::{Hub, Wake, relay::Relay, stream::FeedStream},
     store::{self, Database, database::Connector},
 };
@@ -54,6 +54,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Passwords.
     pub passwords: Passwords,
+    /// What the database keeps sealed.
+    pub seal: Seal,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -72,6 +74,10 @@ pub struct Background {
     hub: Hub,
     wake: Wake,
     connector: Connector,
+    revocations: Revocations,
+    /// Tokens live this long: what was revoked longer ago has ended by itself.
+    lifetime: SignedDuration,
+    clock: Clock,
 }
 
 impl Background {
@@ -82,8 +88,17 @@ impl Background {
             hub,
             wake,
             connector,
+            revocations,
+            lifetime,
+            clock,
         } = self;
-        tokio::join!(relay.run(stop.clone()), hub.run(stop.clone()), wake.carry(connector, stop));
+        let now = move || clock.now();
+        tokio::join!(
+            relay.run(stop.clone()),
+            hub.run(stop.clone()),
+            revocations.run(connector.clone(), lifetime, now, stop.clone()),
+            wake.carry(connector, stop)
+        );
     }
 }
 
@@ -104,8 +119,9 @@ impl App {
             Some(url) => Some(FeedStream::new(url, &settings.redis.redis_prefix)?),
             None => None,
         };
+        let seal = Seal::new(settings.secret_key.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
-        let tokens = Tokens::load(database.clone(), settings.secret_key.clone(), lifetime, clock.now()).await?;
+        let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
         let wake = Wake::default();
         let hub = Hub::start(database.clone(), stream.clone(), wake.clone(), clock.now().as_microsecond()).await?;
         let relay = Relay {
@@ -120,6 +136,9 @@ impl App {
             hub: hub.clone(),
             wake: wake.clone(),
             connector: database.connector().clone(),
+            revocations: tokens.revocations.clone(),
+            lifetime: lifetime + SKEW + SKEW,
+            clock: clock.clone(),
         };
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
@@ -128,6 +147,7 @@ impl App {
             database,
             tokens,
             passwords,
+            seal,
             hub,
             wake,
             snapshots,

@@ -134,6 +134,12 @@ pub struct ServeSettings {
     /// Minutes until an access token ends.
     #[arg(long, env = "ACCESS_TOKEN_EXPIRE_MINUTES", default_value_t = 30)]
     pub access_token_expire_minutes: u32,
+    /// Days until a session ends that is not used.
+    #[arg(long, env = "REFRESH_TOKEN_EXPIRE_DAYS", default_value_t = 7)]
+    pub refresh_token_expire_days: u32,
+    /// Minutes that a proof of being there lasts for dangerous calls.
+    #[arg(long, env = "GAD_STEP_UP_MINUTES", default_value_t = 15)]
+    pub step_up_minutes: u32,
     /// Folder with the built dashboard; none: no dashboard.
     #[arg(long, env = "GAD_WEB_DIR")]
     pub web_dir: Option<PathBuf>,

@@ -13,6 +13,7 @@ use crate::{
         agent::{Duty, Fix, Source},
         geo::Point,
         task::{Action, Kind, Plan, Priority},
+        user::Name,
     },
     identity,
     store::{
@@ -163,11 +164,21 @@ impl City {
     }
 
     async fn user(&mut self, tx: &Tx<'_>, email: &str, hash: &str, name: &str, level: Level) -> anyhow::Result<UserId> {
+        let (given, family) = name.split_once(' ').unwrap_or((name, ""));
         let draft = store::user::Draft {
             uid: self.uid(),
             email,
-            password_hash: hash,
-            display_name: name,
+            username: None,
+            name: &Name {
+                display: name.to_owned(),
+                given: given.to_owned(),
+                family: family.to_owned(),
+            },
+            phone: "",
+            telegram_id: None,
+            language: "es",
+            password_hash: Some(hash),
+            email_verified: Some(self.now),
             level,
             now: self.now,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gad::{
     domain::{
-        UserId,
+        UserId, ZoneId,
         access::{Caller, Level},
         agent::Profile,
         geo::Point,
@@ -22,7 +22,7 @@ pub fn request(name: &str, bytes: &[u8]) {
     match name {
         "gad.v1.ListTasksRequest" => list_tasks(&read(bytes)),
         "gad.v1.ListAgentsRequest" => list_agents(&read(bytes)),
-        "gad.v1.ListNearbyRequest" => drop(passed(nearby::wanted(read(bytes), super::now()))),
+        "gad.v1.ListNearbyRequest" => nearby(&read(bytes)),
         "gad.v1.ReportPositionsRequest" => report(read(bytes)),
         "gad.v1.WatchRequest" => watch(read(bytes)),
         "gad.v1.CreateTaskRequest" => create_task(read(bytes)),
@@ -42,8 +42,19 @@ fn passed<T>(result: Result<T>) -> Option<T> {
     result.map_err(super::refusal).ok()
 }
 
-fn callers() -> [Caller; 3] {
-    Level::ALL.map(|level| Caller { user: UserId(7), level })
+/// Every level, and a supervisor of two zones.
+fn callers() -> [Caller; 4] {
+    let caller = |level, zones: &[i64]| Caller {
+        user: UserId(7),
+        level,
+        zones: zones.iter().copied().map(ZoneId).collect(),
+    };
+    [
+        caller(Level::Agent, &[]),
+        caller(Level::Supervisor, &[]),
+        caller(Level::Supervisor, &[3, 4]),
+        caller(Level::Administrator, &[]),
+    ]
 }
 
 /// A page of tasks, down to its statement.
@@ -61,7 +72,7 @@ pub fn list_tasks(request: &pb::ListTasksRequest) {
         let Some(filter) = passed(task_read::filter(request.filter.clone().unwrap_or_default(), &caller)) else {
             continue;
         };
-        assert!(filter.audience.is_some() || caller.sees_all());
+        assert_eq!(filter.sight, caller.sight());
         assert!(!filter.deleted_shown || caller.level == Level::Administrator);
         assert!(
             filter
@@ -96,7 +107,7 @@ fn list_agents(request: &pb::ListAgentsRequest) {
         let Some(filter) = passed(agent_read::filter(request.filter.clone().unwrap_or_default(), &caller)) else {
             continue;
         };
-        assert!(filter.user.is_some() || caller.sees_all());
+        assert_eq!(filter.sight, caller.sight());
         assert!(!filter.deleted_shown || caller.level == Level::Administrator);
         let (sql, conditions) = agent_list::statement(&filter, 7, 51);
         numbered(&sql, &conditions);
@@ -118,6 +129,17 @@ fn numbered(sql: &str, conditions: &Conditions) {
     });
     let numbers: BTreeSet<usize> = numbers.collect();
     assert!(numbers.into_iter().eq(1..=conditions.params().len()), "{sql}");
+}
+
+fn nearby(request: &pb::ListNearbyRequest) {
+    for caller in callers() {
+        let Some(wanted) = passed(nearby::wanted(request.clone(), &caller, super::now())) else {
+            continue;
+        };
+        assert_eq!(wanted.sight, caller.sight());
+        assert!((1..=100).contains(&wanted.count));
+        assert!(wanted.fresh_since < super::now());
+    }
 }
 
 fn report(request: pb::ReportPositionsRequest) {

@@ -2,11 +2,11 @@
 
 use gad::{
     domain::{
-        UserId,
+        UserId, ZoneId,
         access::{Caller, Level},
         fact::{Fact, Subject},
         geo::{Bounds, Point},
-        interest::{Interest, Noun, Wanted},
+        interest::{Hearing, Interest, Noun, Wanted},
     },
     rpc::wire,
 };
@@ -20,7 +20,11 @@ pub fn run(data: &[u8]) {
     let again: Fact = serde_json::from_str(&text).expect("what was written can be read");
     assert_eq!(again, fact);
     for level in Level::ALL {
-        let caller = Caller { user: UserId(7), level };
+        let caller = Caller {
+            user: UserId(7),
+            level,
+            zones: [ZoneId(3)].into(),
+        };
         tell(&fact, &caller);
         let bounds = Bounds::new(place(-10.0, 170.0), place(10.0, -170.0));
         for wanted in [
@@ -31,7 +35,16 @@ pub fn run(data: &[u8]) {
                 ..Wanted::default()
             },
         ] {
-            Interest { caller, wanted }.hearing(&fact);
+            let interest = Interest {
+                caller: caller.clone(),
+                wanted,
+            };
+            if let (Hearing::Event, Subject::Task(task)) = (interest.hearing(&fact), &fact.subject) {
+                assert!(
+                    caller.sees_all() || task.is_visible_to(&caller),
+                    "somebody hears of what they may not see"
+                );
+            }
         }
     }
 }

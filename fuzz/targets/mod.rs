@@ -3,6 +3,7 @@
 //! Each target is a function of bytes that panics when something is wrong. `fuzz_targets/` hands them to libFuzzer
 //! (`make fuzz`); `tests/it/fuzz.rs` includes this module and runs all that is in `corpus/` through them in every test run.
 
+pub mod access_token;
 pub mod bridge_frame;
 pub mod bridge_query;
 pub mod cursor;
@@ -11,6 +12,7 @@ pub mod geography;
 pub mod grpc_frame;
 pub mod headers;
 pub mod json_message;
+pub mod legacy_body;
 pub mod list_query;
 pub mod page_token;
 pub mod request;
@@ -28,6 +30,7 @@ pub type Target = fn(&[u8]);
 
 /// All targets by name, as in `Cargo.toml`, `corpus/` and `dict/`.
 pub const ALL: &[(&str, Target)] = &[
+    ("access_token", access_token::run),
     ("bridge_frame", bridge_frame::run),
     ("bridge_query", bridge_query::run),
     ("cursor", cursor::run),
@@ -36,6 +39,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("grpc_frame", grpc_frame::run),
     ("headers", headers::run),
     ("json_message", json_message::run),
+    ("legacy_body", legacy_body::run),
     ("list_query", list_query::run),
     ("page_token", page_token::run),
     ("request", request::run),

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use gad::{
     app::Clock,
     config::{Cli, Command, ServeSettings},
-    descriptor, doctor, import, seed,
+    descriptor, doctor, import, layer, seed,
     serve::Server,
     simulate, stack, store, telemetry,
 };
@@ -94,8 +94,16 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,
         Command::Envoy(settings) => {
-            let services = descriptor::services(&descriptor::pool());
-            print!("{}", stack::envoy_yaml(&settings, &services));
+            let pool = descriptor::pool();
+            let (older, services) = descriptor::services(&pool)
+                .into_iter()
+                .partition(|name| descriptor::is_legacy(name));
+            let older = stack::OlderRest {
+                services: older,
+                listing_paths: layer::legacy::declared::listing_paths(&pool),
+            };
+            let services: Vec<String> = services;
+            print!("{}", stack::envoy_yaml(&settings, &services, &older));
         }
         Command::Up(settings) => stack::up(*settings).await?,
         Command::WithStores(settings) => return stack::with_stores(settings).await,

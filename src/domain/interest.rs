@@ -95,9 +95,10 @@ impl Interest {
         match subject {
             _ if self.caller.sees_all() => self.typed(*kind),
             Subject::Task(task) if task.is_visible_to(&self.caller) => self.typed(*kind),
-            Subject::Task(task) if self.is_me_among(&before.audience) && self.is_typed(TASK_HIDDEN) => Hearing::Hidden(task.id),
-            Subject::Agent(agent) if agent.user == self.caller.user => self.typed(*kind),
-            Subject::Fix { user, .. } if *user == self.caller.user => self.typed(*kind),
+            Subject::Task(task) if self.was_visible(before) && self.is_typed(TASK_HIDDEN) => Hearing::Hidden(task.id),
+            Subject::Agent(agent) if self.reaches(agent.user, [agent.zone, None]) => self.typed(*kind),
+            // Also the fix that tells that an agent left their zones, lest it seem to stay.
+            Subject::Fix { user, zone, .. } if self.reaches(*user, [*zone, before.zone]) => self.typed(*kind),
             Subject::Task(_) | Subject::Agent(_) | Subject::Fix { .. } => Hearing::Nothing,
         }
     }
@@ -110,7 +111,7 @@ impl Interest {
     /// Whether an agent belongs into the watcher's snapshot.
     pub fn has_agent(&self, agent: &Agent) -> bool {
         (self.is_about(Noun::Agent) || self.is_about(Noun::Position))
-            && (self.caller.sees_all() || agent.user == self.caller.user)
+            && self.reaches(agent.user, [agent.zone, None])
             && self.matches_agent(agent)
     }
 
@@ -131,8 +132,12 @@ impl Interest {
         }
     }
 
-    fn is_me_among(&self, users: &[UserId]) -> bool {
-        users.contains(&self.caller.user)
+    fn was_visible(&self, before: &Before) -> bool {
+        before.audience.contains(&self.caller.user) || self.caller.sees_zone(before.zone)
+    }
+
+    fn reaches(&self, user: UserId, zones: [Option<ZoneId>; 2]) -> bool {
+        user == self.caller.user || zones.into_iter().any(|zone| self.caller.sees_zone(zone))
     }
 
     fn matches_task(&self, task: &Task, before: &Before) -> bool {

@@ -2,11 +2,14 @@
 
 pub mod access;
 pub mod agent;
+pub mod audit;
+pub mod country;
 pub mod fact;
 pub mod geo;
 pub mod interest;
 pub mod plan;
 pub mod task;
+pub mod user;
 
 use serde::{Deserialize, Serialize};
 

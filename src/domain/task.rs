@@ -376,7 +376,7 @@ impl Task {
 
     /// Whether a caller may know of it.
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
-        caller.sees_all() || self.audience().any(|user| user == caller.user)
+        caller.sees_zone(self.zone) || self.audience().any(|user| user == caller.user)
     }
 
     /// The users who see it whatever their level: creator, delegate, and whoever is on it.

@@ -1,12 +1,13 @@
 //! Who calls, and whether the method's rule lets them in.
 
 use http::{HeaderMap, header::AUTHORIZATION};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     app::App,
     descriptor::{Access, Rule},
     error::{Error, Result},
-    identity::SignedIn,
+    identity::{Credential, SignedIn},
 };
 
 /// The caller, if the rule lets them in. A public method does not look at tokens.
@@ -14,15 +15,34 @@ pub async fn admit(app: &App, rule: &Rule, headers: &HeaderMap) -> Result<Option
     let Access::Least(level) = rule.access else {
         return Ok(None);
     };
-    let header = headers.get(AUTHORIZATION).ok_or(Error::SignedOut)?;
-    let text = header.to_str().map_err(|_| Error::SignedOut)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Error::SignedOut)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Error::SignedOut);
-    }
-    let signed_in = app.tokens.verify(token.trim(), app.clock.now()).await?;
+    let now = app.clock.now();
+    let signed_in = app.tokens.verify(bearer(headers)?, now).await?;
     if signed_in.caller.level < level {
         return Err(Error::Forbidden);
     }
+    let fresh = SignedDuration::from_mins(app.settings.step_up_minutes.into());
+    suffices(rule, &signed_in.credential, now - fresh)?;
     Ok(Some(signed_in))
+}
+
+/// The token after `Bearer`.
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let header = headers.get(AUTHORIZATION).ok_or(Error::SignedOut)?;
+    let text = header.to_str().map_err(|_| Error::SignedOut)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Error::SignedOut)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(token.trim())
+    } else {
+        Err(Error::SignedOut)
+    }
+}
+
+/// Whether what was shown is enough: scopes limit an API token, time limits a person where it is dangerous.
+fn suffices(rule: &Rule, credential: &Credential, since: Timestamp) -> Result<()> {
+    match credential {
+        Credential::Session { auth_time, .. } if rule.step_up && *auth_time < since => Err(Error::StepUpRequired),
+        Credential::Session { .. } => Ok(()),
+        Credential::ApiToken { scopes, .. } if scopes.contains(&rule.permission) => Ok(()),
+        Credential::ApiToken { .. } => Err(Error::ScopeTooNarrow),
+    }
 }

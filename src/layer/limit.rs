@@ -63,7 +63,7 @@ impl Limits {
     }
 
     /// Counts a call against its caller; refuses it when there were too many.
-    pub fn count(&self, rule: &Rule, caller: Option<SignedIn>, request: &Request<Body>) -> Result<()> {
+    pub fn count(&self, rule: &Rule, caller: Option<&SignedIn>, request: &Request<Body>) -> Result<()> {
         self.forget();
         let payer = match caller {
             Some(signed_in) => Payer::User(signed_in.caller.user.0),
@@ -117,7 +117,7 @@ fn wait(until: &governor::NotUntil<governor::clock::QuantaInstant>) -> Duration 
 }
 
 /// The address of the caller: the edge's word if the edge is on this machine, else the peer's.
-fn address(request: &Request<Body>) -> Option<IpAddr> {
+pub fn address(request: &Request<Body>) -> Option<IpAddr> {
     let peer = request
         .extensions()
         .get::<TcpConnectInfo>()

@@ -15,6 +15,7 @@ use crate::{
         AgentId, UserId,
         agent::{Agent, Duty},
         fact::FactKind,
+        user::User,
     },
     error::{Error, Missing, Result},
     pb::{self, agent_service_server::AgentService},
@@ -70,7 +71,7 @@ impl AgentService for Agents {
     }
 
     async fn list_nearby(&self, request: Request<pb::ListNearbyRequest>) -> Result<Response<pb::ListNearbyResponse>, Status> {
-        Ok(nearby::list(&self.0, request.into_inner()).await?)
+        Ok(nearby::list(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
     async fn get_track(&self, request: Request<pb::GetTrackRequest>) -> Result<Response<pb::GetTrackResponse>, Status> {
@@ -92,6 +93,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateAgentRequest) -> Resu
     let profile = agent_mask::profile(wire)?;
     store::user::get(change.tx(), user)
         .await?
+        .filter(User::may_sign_in)
         .ok_or(Error::NotFound(Missing::User))?;
     let draft = Draft {
         uid: app.uid(change.now),

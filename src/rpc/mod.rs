@@ -6,6 +6,7 @@ pub mod agent_read;
 pub mod auth;
 pub mod change;
 pub mod event;
+pub mod legacy;
 pub mod nearby;
 pub mod page;
 pub mod position;
@@ -16,7 +17,7 @@ pub mod watch;
 pub mod wire;
 pub mod zone;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -29,8 +30,10 @@ use crate::{
     identity::SignedIn,
 };
 
+pub use crate::domain::audit::Door;
+
 /// What the layers found out about a call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// Who calls; none for public methods without a token.
     pub signed_in: Option<SignedIn>,
@@ -38,6 +41,10 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// Its name in logs.
     pub request_id: Uuid,
+    /// Where it came from, if that is known.
+    pub address: Option<IpAddr>,
+    /// How it came in.
+    pub door: Door,
 }
 
 impl Call {
@@ -50,24 +57,24 @@ impl Call {
     pub fn in_extensions(extensions: &Extensions) -> Result<Self> {
         extensions
             .get::<Self>()
-            .copied()
+            .cloned()
             .ok_or_else(|| Error::internal("a call came past the layers"))
     }
 
     /// Who calls.
     pub fn caller(&self) -> Result<Caller> {
-        Ok(self.signed_in.ok_or(Error::SignedOut)?.caller)
+        Ok(self.signed_in()?.caller.clone())
+    }
+
+    /// Who calls, and by what.
+    pub fn signed_in(&self) -> Result<&SignedIn> {
+        self.signed_in.as_ref().ok_or(Error::SignedOut)
     }
 
     /// Time left.
     pub fn left(&self) -> Option<Duration> {
         self.deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
-    }
-
-    /// Time until the caller's token ends.
-    pub fn token_left(&self, now: Timestamp) -> Duration {
-        self.signed_in.map_or(Duration::ZERO, |signed_in| left(signed_in.until, now))
     }
 }
 

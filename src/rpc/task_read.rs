@@ -171,7 +171,7 @@ pub fn filter(wire: pb::TaskFilter, caller: &Caller) -> Result<Filter> {
         bounds: r#box.map(|bounds| wire::bounds("filter.box", bounds)).transpose()?,
         words: words(&text)?,
         deleted_shown,
-        audience: (!caller.sees_all()).then_some(caller.user),
+        sight: caller.sight(),
     })
 }
 

@@ -6,8 +6,17 @@ use crate::config::EnvoySettings;
 
 const TEMPLATE: &str = include_str!("../../envoy/envoy.yaml");
 
+/// What the configuration says of the older products' REST.
+#[derive(Debug)]
+pub struct OlderRest {
+    /// Full names of their services.
+    pub services: Vec<String>,
+    /// Expression for the paths that tell fields that are wrong as a bare list.
+    pub listing_paths: String,
+}
+
 /// Envoy's configuration as YAML; `services` are the full names of the gRPC services that have REST routes.
-pub fn envoy_yaml(settings: &EnvoySettings, services: &[String]) -> String {
+pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRest) -> String {
     let EnvoySettings {
         public_listen,
         admin,
@@ -27,6 +36,11 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String]) -> String {
         ("@descriptor@", text(&descriptor.to_string_lossy())),
         ("@access_log@", text(&access_log.to_string_lossy())),
         ("@services@", serde_json::Value::from(services).to_string()),
+        (
+            "@older_services@",
+            serde_json::Value::from(older.services.as_slice()).to_string(),
+        ),
+        ("@listing_paths@", text(&older.listing_paths)),
     ];
     values
         .iter()
@@ -58,6 +72,10 @@ mod tests {
                 access_log: "/dev/null".into(),
             },
             &["gad.v1.TaskService".to_owned()],
+            &OlderRest {
+                services: vec!["gad.legacy.v1.AuthService".to_owned()],
+                listing_paths: "/api/v1/auth/me".to_owned(),
+            },
         );
         let open: Vec<&str> = yaml
             .lines()

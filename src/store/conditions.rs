@@ -2,7 +2,16 @@
 
 use postgres_types::{ToSql, Type};
 
-use crate::domain::geo::{Bounds, Point};
+use crate::domain::{
+    access::Sight,
+    geo::{Bounds, Point},
+};
+
+/// Whose things, and those in which zones, somebody sees; no user: everything.
+pub fn seen(sight: Option<&Sight>) -> (Option<i64>, Vec<i64>) {
+    let zones = sight.iter().flat_map(|sight| &sight.zones).map(|zone| zone.0);
+    (sight.map(|sight| sight.user.0), zones.collect())
+}
 
 /// Conditions of a statement, and parameters of them and of the rest of it.
 #[derive(Default)]
@@ -59,6 +68,29 @@ impl Conditions {
         let meters = self.param(meters, Type::FLOAT8);
         self.sql
             .push_str(&format!(" and st_dwithin({column}, {center}, {meters}, false)"));
+    }
+
+    /// Adds that somebody sees the task `t`.
+    pub fn and_seen_task(&mut self, sight: &Sight) {
+        let (user, zones) = self.sight(sight);
+        self.sql.push_str(&format!(
+            " and t.id in (select c.id from tasks c where c.creator_user_id = {user} union all
+                           select d.id from tasks d where d.delegate_user_id = {user} union all
+                           select z.id from tasks z where z.zone_id = any({zones}) union all
+                           select s.task_id from assignments s join agents a on a.id = s.agent_id where a.user_id = {user})"
+        ));
+    }
+
+    /// Adds that somebody sees the agent `a` with the latest fix `l`.
+    pub fn and_seen_agent(&mut self, sight: &Sight) {
+        let (user, zones) = self.sight(sight);
+        self.sql
+            .push_str(&format!(" and (a.user_id = {user} or l.zone_id = any({zones}))"));
+    }
+
+    fn sight(&mut self, sight: &Sight) -> (String, String) {
+        let (user, zones) = seen(Some(sight));
+        (self.param(user, Type::INT8), self.param(zones, Type::INT8_ARRAY))
     }
 
     /// Adds a place as a parameter, and gives what stands for it.

@@ -91,6 +91,28 @@ impl Connector {
     > {
         self.config.connect(self.tls.clone()).await
     }
+
+    /// A connection with the usual settings, outside of any pool.
+    pub async fn open(&self, statement_timeout_ms: u64) -> std::result::Result<Conn, tokio_postgres::Error> {
+        let (client, connection) = self.connect().await?;
+        tokio::spawn(async move {
+            if let Err(cause) = connection.await {
+                tracing::warn!(%cause, "database connection ended");
+            }
+        });
+        client
+            .batch_execute(&format!(
+                "set statement_timeout = {statement_timeout_ms}; set lock_timeout = '10s';
+                 set idle_in_transaction_session_timeout = '30s'; set jit = off"
+            ))
+            .await?;
+        Ok(Conn {
+            cancel: client.cancel_token(),
+            tls: self.tls.clone(),
+            client,
+            cache: Cache::default(),
+        })
+    }
 }
 
 impl Database {
@@ -176,24 +198,7 @@ impl bb8::ManageConnection for Manager {
     type Error = tokio_postgres::Error;
 
     async fn connect(&self) -> std::result::Result<Conn, Self::Error> {
-        let (client, connection) = self.connector.connect().await?;
-        tokio::spawn(async move {
-            if let Err(cause) = connection.await {
-                tracing::warn!(%cause, "database connection ended");
-            }
-        });
-        client
-            .batch_execute(&format!(
-                "set statement_timeout = {}; set lock_timeout = '10s'; set idle_in_transaction_session_timeout = '30s'; set jit = off",
-                self.statement_timeout_ms
-            ))
-            .await?;
-        Ok(Conn {
-            cancel: client.cancel_token(),
-            tls: self.connector.tls.clone(),
-            client,
-            cache: Cache::default(),
-        })
+        self.connector.open(self.statement_timeout_ms).await
     }
 
     async fn is_valid(&self, conn: &mut Conn) -> std::result::Result<(), Self::Error> {

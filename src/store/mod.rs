@@ -11,6 +11,8 @@ pub mod nearby;
 pub mod outbox;
 pub mod position;
 pub mod replay;
+pub mod revocation;
+pub mod session;
 pub mod task;
 pub mod task_list;
 pub mod user;

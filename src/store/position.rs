@@ -21,6 +21,7 @@ use super::{
 use crate::{
     domain::{
         AgentId, TaskId, UserId, ZoneId,
+        access::Sight,
         agent::{Fix, POSITION_RETENTION},
     },
     error::{Error, Result},
@@ -65,12 +66,11 @@ pub struct Reporter {
     pub zone: Option<ZoneId>,
 }
 
-/// Those of the agents that are not deleted and, if a user is named, are this user's.
-pub async fn reporters(on: &impl Query, agents: &[AgentId], user: Option<UserId>) -> Result<BTreeMap<AgentId, Reporter>> {
+/// Those of the agents that are not deleted; only those that somebody sees, if told.
+pub async fn reporters(on: &impl Query, agents: &[AgentId], sight: Option<&Sight>) -> Result<BTreeMap<AgentId, Reporter>> {
     let numbers: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
-    let user = user.map(|user| user.0);
     // For many agents at once two queries are several times quicker than an array of tasks in each row.
-    let (rows, work) = tokio::try_join!(located(on, &numbers, user), work(on, &numbers))?;
+    let (rows, work) = tokio::try_join!(located(on, &numbers, sight), work(on, &numbers))?;
     let mut reporters = BTreeMap::new();
     for row in &rows {
         let id = AgentId(row.read("id")?);
@@ -90,12 +90,14 @@ pub async fn reporters(on: &impl Query, agents: &[AgentId], user: Option<UserId>
     Ok(reporters)
 }
 
-async fn located(on: &impl Query, agents: &[i64], user: Option<i64>) -> Result<Vec<Row>> {
+async fn located(on: &impl Query, agents: &[i64], sight: Option<&Sight>) -> Result<Vec<Row>> {
+    let (user, zones) = super::conditions::seen(sight);
     on.rows(
         "select a.id, a.user_id, l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source
          from agents a left join agent_locations l on l.agent_id = a.id
-         where a.id = any($1) and a.delete_time is null and ($2::bigint is null or a.user_id = $2)",
-        &[&agents, &user],
+         where a.id = any($1) and a.delete_time is null 
+           and ($2::bigint is null or a.user_id = $2 or l.zone_id = any($3))",
+        &[&agents, &user, &zones],
     )
     .await
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     domain::{
         AgentId, Revision, TaskId, UserId, ZoneId,
+        access::Sight,
         task::{Action, Assignment, Kind, Plan, Priority, Progress, State, Task},
     },
     error::{Error, Result},
@@ -55,15 +56,16 @@ pub async fn get(on: &impl Query, id: TaskId) -> Result<Option<Task>> {
 static OPEN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "select {COLUMNS} from tasks t where t.state <= 3 and t.delete_time is null and t.id > $1
-           and ($2::bigint is null or t.creator_user_id = $2 or t.delegate_user_id = $2
+           and ($2::bigint is null or t.creator_user_id = $2 or t.delegate_user_id = $2 or t.zone_id = any($4)
                 or exists (select from assignments s join agents a on a.id = s.agent_id where s.task_id = t.id and a.user_id = $2))
          order by t.id limit $3"
     )
 });
 
-/// Open tasks by number, after number `after`; of one user only, if named.
-pub async fn open_after(on: &impl Query, after: i64, audience: Option<UserId>, limit: i64) -> Result<Vec<Task>> {
-    on.rows(&OPEN, &[&after, &audience.map(|user| user.0), &limit])
+/// Open tasks by number, after number `after`; only those that somebody sees, if told.
+pub async fn open_after(on: &impl Query, after: i64, sight: Option<&Sight>, limit: i64) -> Result<Vec<Task>> {
+    let (user, zones) = super::conditions::seen(sight);
+    on.rows(&OPEN, &[&after, &user, &limit, &zones])
         .await?
         .iter()
         .map(decode)

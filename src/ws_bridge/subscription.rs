@@ -144,6 +144,7 @@ mod tests {
             Identity {
                 user: 7,
                 level: 2,
+                limited: false,
                 until,
             },
         );
@@ -398,7 +399,17 @@ mod tests {
     #[test]
     fn users_of_level_1_share_nothing_and_others_share_by_level() {
         let until = now();
-        let key = |user, level| Key::of(&WatchFilter::default(), Identity { user, level, until });
+        let key = |user, level| {
+            Key::of(
+                &WatchFilter::default(),
+                Identity {
+                    user,
+                    level,
+                    limited: false,
+                    until,
+                },
+            )
+        };
         assert_ne!(key(1, 1), key(2, 1));
         assert_eq!(key(1, 2), key(2, 2));
         assert_ne!(key(1, 2), key(1, 3));

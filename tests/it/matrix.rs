@@ -48,7 +48,7 @@ pub enum Repeated {
 }
 
 /// Reasons that an RPC may give, as its rule and its validation say.
-fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'static str> {
+pub fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'static str> {
     let rule = rule(pool, method);
     let mut due: BTreeSet<&str> = rule.reasons.iter().copied().map(reason_name).collect();
     if let Access::Least(level) = rule.access {
@@ -262,7 +262,7 @@ fn expected_http(outcome: &Result<Value, Value>) -> u16 {
 }
 
 /// What is random, and so differs between worlds.
-const RANDOM: [&str; 5] = ["uid", "access_token", "cursor", "x", "kid"];
+const RANDOM: [&str; 7] = ["uid", "access_token", "refresh_token", "session_id", "cursor", "x", "kid"];
 
 /// The outcome without what is random.
 fn steady(outcome: &Result<Value, Value>) -> Result<Value, Value> {

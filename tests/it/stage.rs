@@ -227,8 +227,8 @@ impl Stage {
 
     /// Nobody but the database makes users.
     async fn user(&self) -> i64 {
-        let sql = "insert into users (uid, email, password_hash, display_name, level, create_time)
-                   select gen_random_uuid(), $1, 'none', 'Rosa Peña', 1, now() returning id";
+        let sql = "insert into users (uid, email, password_hash, display_name, level, create_time, update_time)
+                   select gen_random_uuid(), $1, 'none', 'Rosa Peña', 1, now(), now() returning id";
         let email = format!("u{}@gad.example", self.next());
         self.database.query_one(sql, &[&email]).await.unwrap().get(0)
     }

@@ -301,6 +301,8 @@ pub fn settings(database_url: String) -> ServeSettings {
         internal_listen: any,
         secret_key: DEMO_SECRET.into(),
         access_token_expire_minutes: 30,
+        refresh_token_expire_days: 7,
+        step_up_minutes: 15,
         web_dir: None,
         tile_url: None,
         cors_allowed_origins: Vec::new(),

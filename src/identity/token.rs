@@ -1,4 +1,4 @@
-//! Passwords and access tokens.
+//! Access tokens: signed by keys that the database keeps sealed, verified without it.
 
 use std::{
     collections::HashMap,
@@ -6,23 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
-    hmac,
-    signature::{Ed25519KeyPair, KeyPair},
-};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::{Credential, SignedIn, revoked::Revocations, seal::Seal};
 use crate::{
     domain::{
-        UserId,
+        UserId, ZoneId,
         access::{Caller, Level},
     },
     error::{Error, Result},
@@ -35,54 +29,15 @@ pub const ISSUER: &str = "gad";
 pub const AUDIENCE: &str = "gad";
 
 /// Clocks of replicas may differ by this much.
-const SKEW: SignedDuration = SignedDuration::from_secs(30);
+pub const SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// Longest token that is looked at, in bytes.
 const TOKEN_LIMIT: usize = 4096;
 /// Time between looks for new keys.
 const RELOAD: Duration = Duration::from_secs(2);
 /// Verified tokens that are remembered.
 const REMEMBERED: usize = 10_000;
-
-/// Hashes passwords, off the async threads and few at a time: each takes 19 MiB.
-#[derive(Debug)]
-pub struct Passwords {
-    turns: Arc<Semaphore>,
-    /// Hash of a password nobody has, so that an unknown e-mail costs as much as a wrong password.
-    decoy: String,
-}
-
-impl Passwords {
-    /// Two at a time.
-    pub fn new() -> Result<Self> {
-        Ok(Self {
-            turns: Arc::new(Semaphore::new(2)),
-            decoy: hash_password(&Uuid::new_v4().to_string())?,
-        })
-    }
-
-    /// Whether the password fits the hash; without a hash the answer is no, after the same work.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(Error::internal)?;
-        let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.decoy.clone());
-        let fits = tokio::task::spawn_blocking(move || {
-            // The turn lasts as long as the work, also when nobody waits for the answer any more.
-            let _turn = turn;
-            Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok()
-        })
-        .await
-        .map_err(Error::internal)?;
-        Ok(known && fits)
-    }
-}
-
-/// Argon2id (19 MiB, 2 passes, 1 lane: OWASP's first choice) in PHC form.
-pub fn hash_password(password: &str) -> Result<String> {
-    let hash: argon2::PasswordHash = Argon2::default()
-        .hash_password(password.as_bytes())
-        .map_err(Error::internal)?;
-    Ok(hash.to_string())
-}
+/// What the keys are sealed for.
+const PURPOSE: &str = "signing keys";
 
 /// What an access token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,19 +47,32 @@ pub struct Claims {
     sub: String,
     /// Level of authority.
     lvl: i32,
+    /// Zones that it ends at; none: everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    zon: Vec<i64>,
+    /// Version of the user's tokens.
+    ver: i32,
+    /// Session.
+    sid: Uuid,
+    /// When the person last proved to be there, as OpenID Connect has it.
+    auth_time: i64,
     iat: i64,
     nbf: i64,
     exp: i64,
     jti: Uuid,
 }
 
-/// A caller whose token was verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SignedIn {
-    /// Who.
-    pub caller: Caller,
-    /// When the token ends.
-    pub until: Timestamp,
+/// What a token is made of.
+#[derive(Debug)]
+pub struct Grant<'a> {
+    /// Whom it speaks for.
+    pub caller: &'a Caller,
+    /// Version of the user's tokens.
+    pub version: i32,
+    /// Session.
+    pub session: Uuid,
+    /// When the person last proved to be there.
+    pub auth_time: Timestamp,
 }
 
 struct Key {
@@ -126,7 +94,9 @@ pub struct PublicKey {
 /// Makes and verifies access tokens.
 pub struct Tokens {
     database: Database,
-    secret: SecretString,
+    seal: Seal,
+    /// What is not believed any more.
+    pub revocations: Revocations,
     keys: RwLock<Arc<Vec<Key>>>,
     reloaded: tokio::sync::Mutex<Option<Instant>>,
     verified: Mutex<HashMap<String, SignedIn>>,
@@ -143,10 +113,11 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     /// Loads the keys; makes the first one if there is none.
-    pub async fn load(database: Database, secret: SecretString, lifetime: SignedDuration, now: Timestamp) -> Result<Self> {
+    pub async fn load(database: Database, seal: Seal, lifetime: SignedDuration, now: Timestamp) -> Result<Self> {
         let tokens = Self {
+            revocations: Revocations::load(&database).await?,
             database,
-            secret,
+            seal,
             keys: RwLock::default(),
             reloaded: tokio::sync::Mutex::default(),
             verified: Mutex::default(),
@@ -186,7 +157,7 @@ impl Tokens {
 
     fn open(&self, stored: StoredKey) -> Result<Key> {
         let StoredKey { kid, sealed, public } = stored;
-        let private = unseal(&self.secret, &kid, &sealed)?;
+        let private = self.seal.open(PURPOSE, &kid, &sealed)?;
         let x = URL_SAFE_NO_PAD.encode(&public);
         Ok(Key {
             signing: EncodingKey::from_ed_der(&private),
@@ -205,7 +176,7 @@ impl Tokens {
             let pair = Ed25519KeyPair::from_pkcs8(private.as_ref()).map_err(Error::internal)?;
             let kid = Uuid::new_v4().simple().to_string();
             let key = StoredKey {
-                sealed: seal(&self.secret, &kid, private.as_ref())?,
+                sealed: self.seal.close(PURPOSE, &kid, private.as_ref())?,
                 public: pair.public_key().as_ref().to_vec(),
                 kid,
             };
@@ -225,8 +196,19 @@ impl Tokens {
             .collect()
     }
 
-    /// A token for a caller, and when it ends.
-    pub fn sign(&self, caller: Caller, now: Timestamp) -> Result<(String, Timestamp)> {
+    /// How long a token is good.
+    pub fn lifetime(&self) -> SignedDuration {
+        self.lifetime
+    }
+
+    /// A token for a session, and when it ends.
+    pub fn sign(&self, grant: &Grant<'_>, now: Timestamp) -> Result<(String, Timestamp)> {
+        let Grant {
+            caller,
+            version,
+            session,
+            auth_time,
+        } = grant;
         let keys = self.current();
         let key = keys.first().ok_or_else(|| Error::internal("no signing key"))?;
         let until = now + self.lifetime;
@@ -235,6 +217,10 @@ impl Tokens {
             aud: AUDIENCE.to_owned(),
             sub: caller.user.0.to_string(),
             lvl: caller.level as i32,
+            zon: caller.zones.iter().map(|zone| zone.0).collect(),
+            ver: *version,
+            sid: *session,
+            auth_time: auth_time.as_second(),
             iat: now.as_second(),
             nbf: now.as_second(),
             exp: until.as_second(),
@@ -252,63 +238,76 @@ impl Tokens {
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<SignedIn> {
         let remembered = {
             let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-            verified.get(token).copied()
+            verified.get(token).cloned()
         };
         let signed_in = match remembered {
             Some(signed_in) => signed_in,
             None => self.verify_anew(token, now).await?,
         };
-        if now >= signed_in.until {
+        if now >= signed_in.until || !self.revocations.believes(&signed_in, &self.database).await? {
             return Err(Error::SignedOut);
         }
         Ok(signed_in)
     }
 
     async fn verify_anew(&self, token: &str, now: Timestamp) -> Result<SignedIn> {
-        if token.len() > TOKEN_LIMIT {
-            return Err(Error::SignedOut);
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Error::SignedOut)?;
-        let kid = header.kid.ok_or(Error::SignedOut)?;
-        if header.alg != Algorithm::EdDSA {
-            return Err(Error::SignedOut);
-        }
+        let kid = key_name(token)?;
         let mut keys = self.current();
         if !keys.iter().any(|key| key.kid == kid) && is_kid(&kid) {
             self.reload_soon().await?;
             keys = self.current();
         }
         let key = keys.iter().find(|key| key.kid == kid).ok_or(Error::SignedOut)?;
-        let mut rules = Validation::new(Algorithm::EdDSA);
-        rules.set_audience(&[AUDIENCE]);
-        rules.set_issuer(&[ISSUER]);
-        // Times are checked below, by the clock that was given.
-        rules.validate_exp = false;
-        rules.validate_nbf = false;
-        let claims: Claims = jsonwebtoken::decode(token, &key.verifying, &rules)
-            .map_err(|_| Error::SignedOut)?
-            .claims;
-        let signed_in = claims.check(now)?;
+        let signed_in = Claims::read(token, &key.verifying)?.check(now)?;
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= REMEMBERED {
             verified.clear();
         }
-        verified.insert(token.to_owned(), signed_in);
+        verified.insert(token.to_owned(), signed_in.clone());
         Ok(signed_in)
     }
 }
 
+/// Name of the key that a token says it was signed with.
+pub fn key_name(token: &str) -> Result<String> {
+    if token.len() > TOKEN_LIMIT {
+        return Err(Error::SignedOut);
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| Error::SignedOut)?;
+    header.kid.filter(|_| header.alg == Algorithm::EdDSA).ok_or(Error::SignedOut)
+}
+
 impl Claims {
-    fn check(&self, now: Timestamp) -> Result<SignedIn> {
+    /// What a token says, if this key signed it and it was made by us for us.
+    pub fn read(token: &str, key: &DecodingKey) -> Result<Self> {
+        let mut rules = Validation::new(Algorithm::EdDSA);
+        rules.set_audience(&[AUDIENCE]);
+        rules.set_issuer(&[ISSUER]);
+        // Times are checked by the clock that is given.
+        rules.validate_exp = false;
+        rules.validate_nbf = false;
+        let token = jsonwebtoken::decode(token, key, &rules).map_err(|_| Error::SignedOut)?;
+        Ok(token.claims)
+    }
+
+    /// Whom they speak for, if they can be true at `now`; whether they have ended is the caller's to see.
+    pub fn check(&self, now: Timestamp) -> Result<SignedIn> {
         let time = |seconds| Timestamp::from_second(seconds).map_err(|_| Error::SignedOut);
         let ahead = now + SKEW;
         if time(self.iat)? > ahead || time(self.nbf)? > ahead {
             return Err(Error::SignedOut);
         }
+        let user: Option<i64> = self.sub.parse().ok();
         Ok(SignedIn {
             caller: Caller {
-                user: UserId(self.sub.parse().map_err(|_| Error::SignedOut)?),
+                user: UserId(user.filter(|user| *user > 0).ok_or(Error::SignedOut)?),
                 level: Level::of(self.lvl).ok_or(Error::SignedOut)?,
+                zones: self.zon.iter().map(|zone| ZoneId(*zone)).collect(),
+            },
+            version: self.ver,
+            credential: Credential::Session {
+                id: self.sid,
+                auth_time: time(self.auth_time)?,
             },
             until: time(self.exp)?,
         })
@@ -317,32 +316,4 @@ impl Claims {
 
 fn is_kid(kid: &str) -> bool {
     kid.len() == 32 && kid.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn sealing_key(secret: &SecretString) -> Result<RandomizedNonceKey> {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-    let derived = hmac::sign(&key, b"gad signing keys");
-    RandomizedNonceKey::new(&AES_256_GCM, derived.as_ref()).map_err(Error::internal)
-}
-
-fn seal(secret: &SecretString, name: &str, plain: &[u8]) -> Result<Vec<u8>> {
-    let mut body = plain.to_vec();
-    let nonce = sealing_key(secret)?
-        .seal_in_place_append_tag(Aad::from(name), &mut body)
-        .map_err(Error::internal)?;
-    let mut sealed = nonce.as_ref().to_vec();
-    sealed.append(&mut body);
-    Ok(sealed)
-}
-
-fn unseal(secret: &SecretString, name: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-    let (nonce, body) = sealed
-        .split_at_checked(NONCE_LEN)
-        .ok_or_else(|| Error::internal("a sealed key is too short"))?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(Error::internal)?;
-    let mut body = body.to_vec();
-    let plain = sealing_key(secret)?
-        .open_in_place(nonce, Aad::from(name), &mut body)
-        .map_err(|_| Error::internal("a signing key does not open: is SECRET_KEY the one it was made with?"))?;
-    Ok(plain.to_vec())
 }

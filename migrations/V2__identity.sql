@@ -1,0 +1,156 @@
+-- People, their sessions and service tokens, and what is no longer to be believed.
+-- Numbers of enums are those of the proto. Secrets are kept as hashes, or sealed with the secret key.
+
+alter table users
+    alter column password_hash drop not null,
+    add column username             text,
+    add column given_name           text        not null default '',
+    add column family_name          text        not null default '',
+    add column phone                text        not null default '',
+    add column telegram_id          bigint,
+    add column language             text        not null default 'es',
+    -- The national id, sealed, and a keyed hash of it that finds equal ones.
+    add column national_id_sealed   bytea,
+    add column national_id_key      integer,
+    add column national_id_index    bytea,
+    add column email_verify_time    timestamptz,
+    add column password_change_time timestamptz,
+    add column password_expired     boolean     not null default false,
+    add column failed_logins        integer     not null default 0,
+    add column lock_end_time        timestamptz,
+    add column last_login_time      timestamptz,
+    -- Grows whenever older access tokens must not be believed any more.
+    add column token_version        integer     not null default 1,
+    add column totp_sealed          bytea,
+    add column totp_confirm_time    timestamptz,
+    -- Last time step whose code was used: a code works once.
+    add column totp_step            bigint      not null default 0,
+    add column update_time          timestamptz,
+    add column delete_time          timestamptz,
+    add column erase_time           timestamptz,
+    add column revision             bigint      not null default 1,
+    add constraint users_username_key unique (username),
+    add constraint users_username_lower check (username = lower(username) and username <> ''),
+    add constraint users_telegram_key unique (telegram_id),
+    add constraint users_national_id_key unique (national_id_index),
+    add constraint users_national_id_whole check (
+        (national_id_sealed is null) = (national_id_index is null) and (national_id_sealed is null) = (national_id_key is null)),
+    add constraint users_totp_whole check (totp_confirm_time is null or totp_sealed is not null);
+update users set update_time = create_time, email_verify_time = create_time;
+alter table users alter column update_time set not null;
+create index users_by_level on users (level) where active;
+
+-- Zones that a supervisor's authority ends at; none: it does not end.
+create table user_zones (
+    user_id bigint not null,
+    zone_id bigint not null,
+    primary key (user_id, zone_id),
+    constraint user_zones_user_fkey foreign key (user_id) references users (id) on delete cascade,
+    constraint user_zones_zone_fkey foreign key (zone_id) references zones (id)
+);
+create index user_zones_by_zone on user_zones (zone_id);
+
+-- A sign-in on one device, from its first password to its last refresh.
+create table sessions (
+    id            uuid        primary key,
+    user_id       bigint      not null,
+    create_time   timestamptz not null,
+    -- When the person last proved to be there: by password, or by code.
+    auth_time     timestamptz not null,
+    last_use_time timestamptz not null,
+    expire_time   timestamptz not null,
+    end_time      timestamptz,
+    -- Why it ended; numbers of the proto's SessionEnd.
+    end_reason    smallint,
+    user_agent    text        not null default '',
+    address       inet,
+    constraint sessions_user_fkey foreign key (user_id) references users (id) on delete cascade,
+    constraint sessions_end_whole check ((end_time is null) = (end_reason is null))
+);
+create index sessions_by_user on sessions (user_id, create_time desc);
+create index sessions_by_expiry on sessions (expire_time);
+
+-- Refresh tokens of a session by SHA-256: one is fresh, the used ones tell a thief.
+create table refresh_tokens (
+    hash        bytea       primary key,
+    session_id  uuid        not null,
+    create_time timestamptz not null,
+    use_time    timestamptz,
+    constraint refresh_tokens_session_fkey foreign key (session_id) references sessions (id) on delete cascade
+);
+create unique index refresh_tokens_one_fresh on refresh_tokens (session_id) where use_time is null;
+create index refresh_tokens_by_session on refresh_tokens (session_id);
+
+-- Tokens of services and scripts by SHA-256: a user's authority, narrowed to scopes.
+create table api_tokens (
+    id            bigint generated always as identity primary key,
+    user_id       bigint      not null,
+    display_name  text        not null,
+    -- First letters, to tell tokens apart.
+    prefix        text        not null,
+    hash          bytea       not null,
+    scopes        text[]      not null,
+    create_time   timestamptz not null,
+    expire_time   timestamptz,
+    last_use_time timestamptz,
+    end_time      timestamptz,
+    constraint api_tokens_hash_key unique (hash),
+    constraint api_tokens_user_fkey foreign key (user_id) references users (id) on delete cascade
+);
+create index api_tokens_by_user on api_tokens (user_id, id);
+
+-- What no longer is to be believed although it was signed: a session, an API token, or all older tokens of a user.
+-- Replicas read new rows several times a second; rows are dropped once every token they speak of has ended by itself.
+create table revocations (
+    xid          bigint      not null default pg_current_xact_id()::text::bigint,
+    seq          bigint generated always as identity,
+    time         timestamptz not null,
+    session_id   uuid,
+    api_token_id bigint,
+    user_id      bigint,
+    -- Least version of the user's tokens that is good.
+    version      integer,
+    primary key (xid, seq),
+    constraint revocations_of_one check (num_nonnulls(session_id, api_token_id, user_id) = 1),
+    constraint revocations_version check ((user_id is null) = (version is null))
+);
+create index revocations_by_time on revocations (time);
+
+-- Secrets that were mailed, by SHA-256: each works once.
+create table mailed_tokens (
+    hash        bytea       primary key,
+    user_id     bigint      not null,
+    purpose     smallint    not null,
+    -- The address it proves.
+    email       text        not null,
+    create_time timestamptz not null,
+    expire_time timestamptz not null,
+    use_time    timestamptz,
+    constraint mailed_tokens_user_fkey foreign key (user_id) references users (id) on delete cascade
+);
+create index mailed_tokens_by_user on mailed_tokens (user_id, purpose);
+create index mailed_tokens_by_expiry on mailed_tokens (expire_time);
+
+-- Codes for who lost the device that makes codes, by keyed hash: each works once.
+create table recovery_codes (
+    user_id  bigint not null,
+    hash     bytea  not null,
+    use_time timestamptz,
+    primary key (user_id, hash),
+    constraint recovery_codes_user_fkey foreign key (user_id) references users (id) on delete cascade
+);
+
+-- Mail that waits to be sent. What it says is sealed, and forgotten once it was sent.
+create table mails (
+    id          bigint generated always as identity primary key,
+    user_id     bigint      not null,
+    purpose     smallint    not null,
+    sealed      bytea       not null,
+    create_time timestamptz not null,
+    next_time   timestamptz not null,
+    attempts    integer     not null default 0,
+    fail_time   timestamptz,
+    failure     text        not null default '',
+    constraint mails_user_fkey foreign key (user_id) references users (id) on delete cascade
+);
+create index mails_waiting on mails (next_time) where fail_time is null;
