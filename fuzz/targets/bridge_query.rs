@@ -20,8 +20,8 @@ pub fn run(data: &[u8]) {
     };
     super::bridge_frame::wished(&wish);
     assert!(token.is_none_or(|token| token.len() <= query.len()));
-    let last = headers["last-event-id"].to_str().unwrap_or_default();
-    if !last.is_empty() {
+    let last = headers.get("last-event-id").and_then(|last| last.to_str().ok());
+    if let Some(last) = last.filter(|last| !last.is_empty()) {
         assert_eq!(
             wish.start,
             Start::Cursor(last.into()),
