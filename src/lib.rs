@@ -13,6 +13,8 @@ pub mod domain;
 pub mod store;
 pub mod live;
 pub mod identity;
+pub mod mail;
+pub mod tidy;
 pub mod app;
 pub mod rpc;
 pub mod layer;

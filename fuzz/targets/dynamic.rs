@@ -6,8 +6,8 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescri
 /// Deepest that messages hold messages.
 const DEPTH: usize = 4;
 
-/// Lengths about which lists and texts are bounded, and one far beyond.
-const LENGTHS: [usize; 16] = [1, 2, 3, 10, 11, 50, 51, 64, 65, 100, 101, 200, 201, 500, 1001, 20_000];
+/// Lengths about which lists and texts are bounded.
+const LENGTHS: [usize; 16] = [1, 2, 3, 10, 11, 50, 51, 64, 65, 100, 101, 200, 201, 500, 1001, 10_001];
 
 /// Texts that mean something somewhere.
 const TEXTS: [&str; 16] = [
@@ -65,9 +65,10 @@ fn value(u: &mut Unstructured<'_>, field: &FieldDescriptor, depth: usize) -> Res
     for _ in 0..length.min(3) {
         items.extend(one(u, field, depth)?);
     }
-    // Long lists repeat themselves.
+    // Long lists repeat themselves; those of messages are not very long.
     if let Some(last) = items.last().cloned() {
-        items.resize(length.max(items.len()), last);
+        let most = if last.as_message().is_some() { 1001 } else { length };
+        items.resize(length.min(most).max(items.len()), last);
     }
     Ok(Some(Value::List(items)))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use prost_protovalidate::regex::Regex;
@@ -36,8 +36,17 @@ impl Verdict {
         if kept { Self::Kept } else { Self::Broken(rule()) }
     }
 
+    /// Of all of them; after the first that is broken nobody looks any further.
     fn all(verdicts: impl IntoIterator<Item = Self>) -> Self {
-        verdicts.into_iter().fold(Self::Kept, |sum, next| sum.and(|| next))
+        let mut sum = Self::Kept;
+        for verdict in verdicts {
+            match verdict {
+                Self::Kept => {}
+                Self::Broken(_) => return verdict,
+                Self::Unknown(_) => sum = verdict,
+            }
+        }
+        sum
     }
 }
 
@@ -72,10 +81,9 @@ fn of_value(name: &str, field: &FieldDescriptor, value: &Value, rules: &Json) ->
     match value {
         Value::List(items) => {
             let own = &rules["repeated"];
-            let within = Verdict::all(items.iter().map(|item| of_value(name, field, item, &own["items"])));
             counted(name, own, items.len(), ["min_items", "max_items"])
                 .and(|| known(name, own, &["min_items", "max_items", "items"]))
-                .and(|| within)
+                .and(|| Verdict::all(items.iter().map(|item| of_value(name, field, item, &own["items"]))))
         }
         Value::Map(entries) => {
             let own = &rules["map"];
@@ -180,9 +188,12 @@ fn of_duration(name: &str, message: &DynamicMessage, rules: &Json) -> Verdict {
 }
 
 /// The rules of a field by their names in `buf.validate.FieldRules`; null if it has none.
-fn rules(field: &FieldDescriptor) -> Json {
-    static RULES: LazyLock<Mutex<HashMap<String, Json>>> = LazyLock::new(Mutex::default);
+fn rules(field: &FieldDescriptor) -> Arc<Json> {
+    static RULES: LazyLock<Mutex<HashMap<String, Arc<Json>>>> = LazyLock::new(Mutex::default);
     let mut rules = RULES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = rules.get(field.full_name()) {
+        return Arc::clone(known);
+    }
     let read = || {
         let extension = field.parent_pool().get_extension_by_name("buf.validate.field");
         let options = field.options();
@@ -196,10 +207,9 @@ fn rules(field: &FieldDescriptor) -> Json {
             .serialize_with_options(serde_json::value::Serializer, &form)
             .ok()
     };
-    rules
-        .entry(field.full_name().to_owned())
-        .or_insert_with(|| read().unwrap_or_default())
-        .clone()
+    let read = Arc::new(read().unwrap_or_default());
+    rules.insert(field.full_name().to_owned(), Arc::clone(&read));
+    read
 }
 
 fn regex(pattern: &str) -> Regex {

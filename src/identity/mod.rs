@@ -1,19 +1,23 @@
 //! Passwords, access tokens, and what keeps them secret.
 
+pub mod api_token;
 pub mod password;
 pub mod revoked;
 pub mod seal;
 pub mod token;
+pub mod totp;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use api_token::ApiTokenText;
 pub use password::{Passwords, Verdict, hash_password};
 pub use revoked::Revocations;
 pub use seal::{Seal, Secret, secret_hash};
 pub use token::{Grant, Tokens};
+pub use totp::{Factor, Fits};
 
 use crate::domain::access::Caller;
 
@@ -39,6 +43,8 @@ pub enum Credential {
         id: Uuid,
         /// When the person last proved to be there.
         auth_time: Timestamp,
+        /// Whether the password must be changed before anything else.
+        password_expired: bool,
     },
     /// An API token.
     ApiToken {

@@ -37,12 +37,16 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
     }
 }
 
-/// Whether what was shown is enough: scopes limit an API token, time limits a person where it is dangerous.
+/// Whether what was shown is enough: scopes limit an API token, time limits a person where it is dangerous. What is for
+/// persons no API token may do, whatever its scopes.
 fn suffices(rule: &Rule, credential: &Credential, since: Timestamp) -> Result<()> {
     match credential {
+        Credential::Session {
+            password_expired: true, ..
+        } if !rule.password_expired => Err(Error::PasswordExpired),
         Credential::Session { auth_time, .. } if rule.step_up && *auth_time < since => Err(Error::StepUpRequired),
         Credential::Session { .. } => Ok(()),
-        Credential::ApiToken { scopes, .. } if scopes.contains(&rule.permission) => Ok(()),
+        Credential::ApiToken { scopes, .. } if !rule.is_for_persons() && scopes.contains(&rule.permission) => Ok(()),
         Credential::ApiToken { .. } => Err(Error::ScopeTooNarrow),
     }
 }

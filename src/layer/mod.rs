@@ -133,12 +133,14 @@ impl GateLayer {
         let admitted = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
         self.limits.count(rule, admitted.as_ref(), &request)?;
         let (address, door) = (limit::address(&request), door::of(&request));
+        let user_agent = name::user_agent(request.headers());
         request.extensions_mut().insert(crate::rpc::Call {
             signed_in: admitted,
             deadline,
             request_id: name.request_id(),
             address,
             door,
+            user_agent,
         });
         let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
         Ok(room.kept_by(explained(answer?)))

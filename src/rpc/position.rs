@@ -237,7 +237,10 @@ pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Resu
     let limit = page::limit(page_size, 1000);
     let conn = app.database.lease().await?;
     let agent = agent_read::visible(&*conn, AgentId(agent_id), &caller).await?;
-    let mut fixes = store::position::track(&*conn, agent.id, from, until, limit).await?;
+    // Where an agent was beyond the zones of who asks is not theirs to know, though it is within them now.
+    let sight = caller.sight().filter(|sight| sight.user != agent.user);
+    let zones = sight.as_ref().map(|sight| sight.zones.as_slice());
+    let mut fixes = store::position::track(&*conn, agent.id, (from, until), zones, limit).await?;
     let next_page_token = query.cut(&mut fixes, limit, |fix| [fix.time.as_microsecond(), until.as_microsecond()]);
     Ok(Response::new(pb::GetTrackResponse {
         positions: fixes.iter().map(wire::position).collect(),

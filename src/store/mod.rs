@@ -2,10 +2,13 @@
 
 pub mod agent;
 pub mod agent_list;
+pub mod api_token;
 pub mod conditions;
+pub mod credentials;
 pub mod database;
 pub mod decode;
 pub mod key;
+pub mod mail;
 pub mod migrate;
 pub mod nearby;
 pub mod outbox;
@@ -16,6 +19,7 @@ pub mod session;
 pub mod task;
 pub mod task_list;
 pub mod user;
+pub mod user_list;
 pub mod zone;
 
 pub use database::{Conn, Database, Query, Tx};

@@ -12,9 +12,24 @@ pub fn rows() -> Vec<Row> {
     let me = |reason| Row::get("AuthService.GetMe", reason, "/api/v1/auth/me");
     let validate = |reason| Row::get("AuthService.ValidateToken", reason, "/api/v1/auth/validate-token");
     let bearer: &[_] = &[("www-authenticate", "Bearer")];
-    let token = json!({ "access_token": "$", "token_type": "bearer", "expires_in": 1800 });
+    let token = json!({ "access_token": "$", "token_type": "bearer", "expires_in": 1800, "refresh_token": "$" });
     let user = json!({ "id": "$", "email": "admin@gad.example", "full_name": "Administración", "company_id": null, "is_email_verified": true });
-    let session = json!({ "access_token": "$", "token_type": "bearer", "expires_in": 1800, "user": user });
+    let session = json!({ "access_token": "$", "token_type": "bearer", "expires_in": 1800, "refresh_token": "$", "user": user });
+    let account = json!({
+        "id": "$",
+        "email": "agente@gad.example",
+        "full_name": "$",
+        "phone": null,
+        "company_id": null,
+        "registered_at": "$",
+        "last_activity": null,
+        "is_active": true,
+        "is_email_verified": true,
+        "country_code": null,
+        "username": null,
+        "created_at": "$",
+        "updated_at": "$",
+    });
     vec![
         login("")
             .form(&[("username", "admin@gad.example"), ("password", "gad-demo-2026")])
@@ -39,9 +54,7 @@ pub fn rows() -> Vec<Row> {
         login("INVALID_FIELD")
             .json(json!({ "email": "admin@gad.example", "password": 7 }))
             .gives(422, invalid(json!(["body", "password"]), "string_type")),
-        me("")
-            .of(Who::Agent)
-            .gives(200, json!({ "id": "$", "email": "agente@gad.example", "full_name": "$" })),
+        me("").of(Who::Agent).gives(200, account),
         me("SIGNED_OUT").gives(401, detail("Not authenticated")).and(bearer),
         me("SIGNED_OUT")
             .of(Who::Forger)

@@ -26,7 +26,7 @@ pub struct Auth(pub Arc<App>);
 #[tonic::async_trait]
 impl AuthService for Auth {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
-        Ok(login(&self.0, request.into_inner()).await?)
+        Ok(login(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
     async fn get_me(&self, request: Request<pb::GetMeRequest>) -> Result<Response<pb::Account>, Status> {
@@ -57,7 +57,7 @@ impl AuthService for Auth {
     }
 }
 
-async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
+async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
     let pb::LoginRequest { body: _, form, json } = request;
     let is_form = form.is_some();
     let form = form.map(|pb::LoginForm { username, password }| (username, password));
@@ -69,15 +69,18 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
          }| (email, password),
     );
     let (email, password) = form.or(json).ok_or_else(|| Error::unreadable("no credentials"))?;
-    let answer = auth::login(app, canonical::LoginRequest { email, password })
-        .await?
-        .into_inner();
+    let credentials = canonical::LoginRequest {
+        email,
+        password,
+        code: String::new(),
+    };
+    let answer = auth::login(app, call, credentials).await?.into_inner();
     let canonical::LoginResponse {
         access_token,
         token_type: _,
         expire_time,
         user,
-        refresh_token: _,
+        refresh_token,
         refresh_expire_time: _,
         session_id: _,
     } = answer;
@@ -88,6 +91,7 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
             access_token,
             token_type,
             expires_in,
+            refresh_token,
             user: user.map(session_user),
         };
         return Ok(Response::new(pb::LoginResponse {
@@ -101,6 +105,7 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
         access_token,
         token_type,
         expires_in,
+        refresh_token,
     };
     let mut response = Response::new(pb::LoginResponse {
         token: Some(token),
@@ -125,6 +130,16 @@ fn account(user: canonical::User) -> pb::Account {
         id: user.id,
         email: user.email,
         full_name: user.display_name,
+        phone: Some(user.phone).filter(|phone| !phone.is_empty()),
+        company_id: None,
+        registered_at: user.create_time,
+        last_activity: user.last_login_time,
+        is_active: user.active,
+        is_email_verified: user.email_verify_time.is_some(),
+        country_code: None,
+        username: user.username,
+        created_at: user.create_time,
+        updated_at: user.update_time,
     }
 }
 
