@@ -7,13 +7,14 @@ use gad::{
         UserId, ZoneId,
         access::{Caller, Level},
         agent::Profile,
+        email,
         geo::Point,
         task::{Kind, Plan, Priority},
     },
     error::Result,
     pb,
-    rpc::{agent_mask, agent_read, event, nearby, position, task_mask, task_read},
-    store::{agent_list, conditions::Conditions, task_list},
+    rpc::{agent_mask, agent_read, event, nearby, position, task_mask, task_read, user_mask, user_read, zone_mask},
+    store::{agent_list, conditions::Conditions, task_list, user_list},
 };
 use prost::Message;
 
@@ -22,6 +23,9 @@ pub fn request(name: &str, bytes: &[u8]) {
     match name {
         "gad.v1.ListTasksRequest" => list_tasks(&read(bytes)),
         "gad.v1.ListAgentsRequest" => list_agents(&read(bytes)),
+        "gad.v1.ListUsersRequest" => list_users(&read(bytes)),
+        "gad.v1.CreateUserRequest" => create_user(&read(bytes)),
+        "gad.v1.CreateZoneRequest" => create_zone(&read(bytes)),
         "gad.v1.ListNearbyRequest" => nearby(&read(bytes)),
         "gad.v1.ReportPositionsRequest" => report(read(bytes)),
         "gad.v1.WatchRequest" => watch(read(bytes)),
@@ -121,6 +125,28 @@ fn list_agents(request: &pb::ListAgentsRequest) {
     }
 }
 
+fn list_users(request: &pb::ListUsersRequest) {
+    let order = user_read::order(&request.order_by).expect("its rule has made it one of ours");
+    for caller in callers() {
+        let wire = request.filter.clone().unwrap_or_default();
+        let Some(filter) = passed(user_read::filter(wire, &caller, super::now())) else {
+            continue;
+        };
+        let whole = caller.level == Level::Administrator;
+        assert_eq!((&filter.sight, filter.by_address), (&caller.sight(), whole));
+        assert!(whole || !filter.deleted_shown && filter.verified.is_none() && filter.locked.is_none());
+        let (sql, conditions) = user_list::statement(&filter, order, Some(UserId(7)), 51);
+        numbered(&sql, &conditions);
+        let mut other = filter.clone();
+        other.words.fill("other".to_owned());
+        assert_eq!(
+            user_list::statement(&other, order, Some(UserId(8)), 3).0,
+            sql,
+            "the text follows what callers write"
+        );
+    }
+}
+
 /// Every parameter has its number in the text, and every number its parameter.
 fn numbered(sql: &str, conditions: &Conditions) {
     let numbers = sql.split('$').skip(1).map(|rest| {
@@ -197,6 +223,33 @@ fn possible(plan: &Plan) {
     assert!(plan.delegate.0 > 0);
     for text in [&plan.code, &plan.title, &plan.description, &plan.location_description] {
         assert!(!text.contains('\0'), "PostgreSQL takes no such text");
+    }
+}
+
+fn create_user(request: &pb::CreateUserRequest) {
+    let user = request.user.as_ref().expect("its rule wants it");
+    if let Some(email) = passed(user_mask::email(user)) {
+        assert_eq!(email::email(&email), Some(email));
+    }
+    passed(user_mask::username(user));
+    if let Some(name) = passed(user_mask::name(user)) {
+        assert!(!name.display.trim().is_empty());
+        for text in [&name.display, &name.given, &name.family] {
+            assert!(
+                text.chars().count() <= 401 && !text.contains('\0'),
+                "PostgreSQL takes no such text"
+            );
+        }
+    }
+    assert!(["es", "en"].contains(&user_mask::language(user).as_str()));
+}
+
+fn create_zone(request: &pb::CreateZoneRequest) {
+    let zone = request.zone.as_ref().expect("its rule wants it");
+    passed(zone_mask::code(zone));
+    passed(zone_mask::display_name(zone));
+    if let Some(boundary) = passed(zone_mask::boundary(zone)) {
+        assert_eq!(boundary.points().len(), zone.boundary.len());
     }
 }
 

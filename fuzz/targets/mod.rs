@@ -4,8 +4,10 @@
 //! (`make fuzz`); `tests/it/fuzz.rs` includes this module and runs all that is in `corpus/` through them in every test run.
 
 pub mod access_token;
+pub mod boundary;
 pub mod bridge_frame;
 pub mod bridge_query;
+pub mod credential;
 pub mod cursor;
 pub mod fact;
 pub mod geography;
@@ -31,8 +33,10 @@ pub type Target = fn(&[u8]);
 /// All targets by name, as in `Cargo.toml`, `corpus/` and `dict/`.
 pub const ALL: &[(&str, Target)] = &[
     ("access_token", access_token::run),
+    ("boundary", boundary::run),
     ("bridge_frame", bridge_frame::run),
     ("bridge_query", bridge_query::run),
+    ("credential", credential::run),
     ("cursor", cursor::run),
     ("fact", fact::run),
     ("geography", geography::run),
