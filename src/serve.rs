@@ -19,8 +19,8 @@ use crate::{
     layer::{self, GateLayer, legacy},
     pb,
     rpc::{
-        self, agent::Agents, api_token::ApiTokens, auth::Auth, event::Events, permission::Permissions, task::Tasks, user::Users,
-        zone::Zones,
+        self, agent::Agents, api_token::ApiTokens, auth::Auth, edge::Edge, event::Events, permission::Permissions, task::Tasks,
+        user::Users, zone::Zones,
     },
     telemetry::Metrics,
 };
@@ -164,6 +164,9 @@ fn routes(app: &Arc<App>) -> Routes {
                 .max_decoding_message_size(REQUEST_LIMIT),
         )
         .add_service(pb::permission_service_server::PermissionServiceServer::new(Permissions))
+        .add_service(
+            pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
                 .max_decoding_message_size(REQUEST_LIMIT),

@@ -3,9 +3,10 @@
 use std::{io::Write as _, path::Path, process::ExitCode};
 
 use gad::{
+    admin,
     app::{App, Clock},
     config::{self, Cli, Command, ServeSettings},
-    descriptor, doctor, import, layer, seed,
+    descriptor, doctor, import, keys, layer, seed,
     serve::Server,
     simulate, stack, store, telemetry,
 };
@@ -82,6 +83,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let _telemetry = telemetry::start("gad-simulate", &settings.telemetry)?;
             simulate::run(settings, Clock::system()).await?;
         }
+        Command::Admin(settings) => println!("{}", admin::run(&settings, now).await?),
+        Command::Keys(settings) => println!("{}", keys::run(&settings, now).await?),
         Command::Doctor(settings) => {
             let findings = doctor::run(&settings).await;
             findings.iter().for_each(|finding| println!("{finding}"));

@@ -10,6 +10,7 @@ pub mod auth_password;
 pub mod auth_session;
 pub mod auth_totp;
 pub mod change;
+pub mod edge;
 pub mod event;
 pub mod legacy;
 pub mod letter;

@@ -8,6 +8,7 @@ use crate::{
     app::App,
     domain::country,
     error::{Error, Result},
+    identity::cookie,
     pb::{
         self as canonical,
         legacy::{self as pb, auth_service_server::AuthService},
@@ -99,8 +100,7 @@ async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Resp
             session: Some(session),
         }));
     }
-    let cookie = format!("access_token={access_token}; HttpOnly; Max-Age={expires_in}; Path=/; SameSite=strict; Secure");
-    let cookie = MetadataValue::try_from(cookie).map_err(Error::internal)?;
+    let cookies = cookie::given(&app.seal, &access_token, expires_in, app.settings.secure_cookies);
     let token = pb::Token {
         access_token,
         token_type,
@@ -111,7 +111,10 @@ async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Resp
         token: Some(token),
         session: None,
     });
-    response.metadata_mut().insert("set-cookie", cookie);
+    for cookie in cookies {
+        let cookie = MetadataValue::try_from(cookie).map_err(Error::internal)?;
+        response.metadata_mut().append("set-cookie", cookie);
+    }
     Ok(response)
 }
 
