@@ -171,6 +171,14 @@ fn routes(app: &Arc<App>) -> Routes {
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
                 .max_decoding_message_size(REQUEST_LIMIT),
         )
+        .add_service(
+            pb::legacy::user_service_server::UserServiceServer::new(rpc::legacy::user::Users(Arc::clone(app)))
+                .max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
+                .max_decoding_message_size(REQUEST_LIMIT),
+        )
         .prepare()
 }
 

@@ -33,6 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "rpc",
         &[
             "app",
+            "codec",
             "descriptor",
             "domain",
             "error",

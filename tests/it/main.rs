@@ -30,6 +30,8 @@ mod keys;
 mod layers;
 mod legacy;
 mod legacy_auth;
+mod legacy_user;
+mod legacy_usuario;
 mod limit;
 mod live;
 mod mail;
