@@ -1,20 +1,49 @@
 //! Headers that every call may bring.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::LazyLock,
+    time::Duration,
+};
 
-use gad::{error::Language, layer::deadline};
-use http::HeaderValue;
+use gad::{
+    address::Proxies,
+    domain::limit::Payer,
+    error::Language,
+    identity::{Seal, cookie},
+    layer::deadline,
+};
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 
-/// One value per line: `grpc-timeout`, `accept-language`.
+/// Somebody out there.
+const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+/// The edge.
+const EDGE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+static PROXIES: LazyLock<Proxies> = LazyLock::new(|| {
+    let networks = ["127.0.0.0/8", "10.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network"));
+    Proxies::new(&networks)
+});
+static SEAL: LazyLock<Seal> = LazyLock::new(|| Seal::new("a secret of the installation".into()));
+
+/// One value per line: `grpc-timeout`, `accept-language`, `x-forwarded-for`, `cookie`.
 pub fn run(data: &[u8]) {
     let (timeout, rest) = super::line(data);
-    let (language, _) = super::line(rest);
+    let (language, rest) = super::line(rest);
+    let (forwarded, rest) = super::line(rest);
+    let (cookies, _) = super::line(rest);
     if let Some(text) = text(timeout) {
         timeout_of(&text);
     }
     if let Some(text) = text(language) {
         let known = Language::of(&text);
         assert_eq!(Language::of(known.tag()), known);
+    }
+    if let Ok(said) = HeaderValue::from_bytes(forwarded) {
+        address(&said);
+    }
+    if let Ok(said) = HeaderValue::from_bytes(cookies) {
+        cookie(&said);
     }
 }
 
@@ -40,4 +69,43 @@ fn timeout_of(text: &str) {
         _ => panic!("{unit} is no unit"),
     };
     assert_eq!(left.as_nanos(), number * nanos);
+}
+
+/// What callers say of themselves counts for nothing, whatever it is and however the edge adds to it.
+fn address(said: &HeaderValue) {
+    let caller = |peer, lines: &[&[u8]]| {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line).expect("it was one"));
+        }
+        PROXIES.caller(peer, &headers)
+    };
+    let said = said.as_bytes();
+    assert_eq!(caller(CALLER, &[said]), CALLER, "a stranger is believed");
+    assert_eq!(caller(EDGE, &[said, b"203.0.113.7"]), CALLER);
+    assert_eq!(caller(EDGE, &[&[said, b", 203.0.113.7"].concat()]), CALLER);
+    assert_eq!(caller(EDGE, &[&[said, b",203.0.113.7:443 , 10.1.2.3"].concat()]), CALLER);
+    let found = caller(EDGE, &[said]);
+    assert_eq!(found, found.to_canonical());
+    assert!(Payer::at(found).to_string().starts_with('a'));
+}
+
+fn cookie(said: &HeaderValue) {
+    let mut headers = HeaderMap::new();
+    headers.append(COOKIE, said.clone());
+    let Some(token) = cookie::access_token(&headers) else {
+        headers.append(COOKIE, HeaderValue::from_static("a=b; access_token=t"));
+        assert_eq!(cookie::access_token(&headers), Some("t"), "after what is no token");
+        return;
+    };
+    assert!(!token.is_empty() && !token.contains(';'));
+    let token = token.to_owned();
+    headers.insert(cookie::CSRF_HEADER, said.clone());
+    assert!(
+        !cookie::is_meant(&SEAL, &token, &headers),
+        "a page that cannot know is believed"
+    );
+    let csrf = cookie::csrf_token(&SEAL, &token);
+    headers.insert(cookie::CSRF_HEADER, HeaderValue::try_from(csrf).expect("a header"));
+    assert!(cookie::is_meant(&SEAL, &token, &headers));
 }
