@@ -145,7 +145,8 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     Ok(())
 }
 
-fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
+/// The fixes of a report.
+pub fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
     let of = |(index, position)| wire::fix(&format!("positions[{index}]"), position);
     request.positions.into_iter().enumerate().map(of).collect()
 }

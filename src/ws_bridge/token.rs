@@ -76,13 +76,14 @@ impl Claims {
 
 /// Public keys by name.
 #[derive(Default)]
-struct Keys {
+pub struct Keys {
     by_name: HashMap<String, DecodingKey>,
     fetched: Option<Instant>,
 }
 
 impl Keys {
-    fn of(keys: &[Jwk]) -> Self {
+    /// Those of a key set that can be used.
+    pub fn of(keys: &[Jwk]) -> Self {
         let usable = keys.iter().filter(|key| key.kty == "OKP" && key.crv == "Ed25519");
         Self {
             by_name: usable
@@ -93,7 +94,7 @@ impl Keys {
     }
 
     /// Who the token speaks for; the name of its key if we do not have that key.
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Option<String>> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Option<String>> {
         if token.len() > TOKEN_LIMIT {
             return Err(None);
         }

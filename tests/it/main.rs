@@ -26,6 +26,7 @@ mod documentation;
 mod doors;
 mod edge;
 mod envoy;
+mod fuzz;
 mod keys;
 mod layers;
 mod legacy;
