@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     identity::{Passwords, Revocations, Seal, Tokens, token::SKEW},
     live::{Hub, Wake, relay::Relay, stream::FeedStream},
+    privacy::Precision,
     store::{self, Database, database::Connector},
 };
 
@@ -56,6 +57,8 @@ pub struct App {
     pub passwords: Passwords,
     /// What the database keeps sealed.
     pub seal: Seal,
+    /// How exactly places are shown.
+    pub precision: Precision,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -75,6 +78,8 @@ pub struct Background {
     wake: Wake,
     connector: Connector,
     revocations: Revocations,
+    precision: Precision,
+    database: Database,
     /// Tokens live this long: what was revoked longer ago has ended by itself.
     lifetime: SignedDuration,
     clock: Clock,
@@ -89,6 +94,8 @@ impl Background {
             wake,
             connector,
             revocations,
+            precision,
+            database,
             lifetime,
             clock,
         } = self;
@@ -97,6 +104,7 @@ impl Background {
             relay.run(stop.clone()),
             hub.run(stop.clone()),
             revocations.run(connector.clone(), lifetime, now, stop.clone()),
+            precision.run(database, stop.clone()),
             wake.carry(connector, stop)
         );
     }
@@ -122,6 +130,7 @@ impl App {
         let seal = Seal::new(settings.secret_key.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
         let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
+        let precision = Precision::load(&database).await?;
         let wake = Wake::default();
         let hub = Hub::start(database.clone(), stream.clone(), wake.clone(), clock.now().as_microsecond()).await?;
         let relay = Relay {
@@ -137,6 +146,8 @@ impl App {
             wake: wake.clone(),
             connector: database.connector().clone(),
             revocations: tokens.revocations.clone(),
+            precision: precision.clone(),
+            database: database.clone(),
             lifetime: lifetime + SKEW + SKEW,
             clock: clock.clone(),
         };
@@ -148,6 +159,7 @@ impl App {
             tokens,
             passwords,
             seal,
+            precision,
             hub,
             wake,
             snapshots,

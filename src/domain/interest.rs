@@ -6,6 +6,7 @@ use super::{
     agent::{Agent, Fix},
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
+    lens::Lens,
     task::Task,
 };
 
@@ -54,6 +55,8 @@ pub struct Wanted {
 pub struct Interest {
     /// Who watches.
     pub caller: Caller,
+    /// How exactly they see where others are.
+    pub lens: Lens,
     /// What they want.
     pub wanted: Wanted,
 }
@@ -81,13 +84,17 @@ impl Interest {
         } = fact;
         let matches = match subject {
             Subject::Task(task) => self.is_about(Noun::Task) && self.matches_task(task, before),
-            Subject::Agent(agent) => self.is_about(Noun::Agent) && self.matches_agent(agent),
+            Subject::Agent(agent) => self.is_about(Noun::Agent) && self.matches_agent(agent, *kind),
             Subject::Fix {
                 fix,
+                user,
                 tasks,
                 zone,
-                user: _,
-            } => self.is_about(Noun::Position) && self.matches_fix(fix, tasks, *zone, before),
+                off_duty,
+            } => {
+                let shown = !off_duty || self.lens.is_own(*user);
+                shown && self.is_about(Noun::Position) && self.matches_fix(fix, *user, tasks, *zone, before)
+            }
         };
         if !matches {
             return Hearing::Nothing;
@@ -112,7 +119,7 @@ impl Interest {
     pub fn has_agent(&self, agent: &Agent) -> bool {
         (self.is_about(Noun::Agent) || self.is_about(Noun::Position))
             && self.reaches(agent.user, [agent.zone, None])
-            && self.matches_agent(agent)
+            && self.matches_agent(agent, FactKind::AgentUpdated)
     }
 
     /// Whether the watcher wants anything about a noun.
@@ -148,18 +155,27 @@ impl Interest {
             && self.holds([task.plan.location, before.location])
     }
 
-    fn matches_agent(&self, agent: &Agent) -> bool {
-        any_of(&self.wanted.tasks, &agent.tasks)
-            && any_of(&self.wanted.agents, [&agent.id])
-            && any_of(&self.wanted.zones, &agent.zone)
-            && self.holds([agent.fix.map(|fix| fix.location), None])
+    fn matches_agent(&self, agent: &Agent, kind: FactKind) -> bool {
+        any_of(&self.wanted.tasks, &agent.tasks) && any_of(&self.wanted.agents, [&agent.id]) && self.matches_place(agent, kind)
     }
 
-    fn matches_fix(&self, fix: &Fix, tasks: &[TaskId], zone: Option<ZoneId>, before: &Before) -> bool {
+    /// Who watches a place hears that an agent there went off duty, and then nothing more that tells it is there.
+    fn matches_place(&self, agent: &Agent, kind: FactKind) -> bool {
+        if self.wanted.zones.is_empty() && self.wanted.bounds.is_none() {
+            return true;
+        }
+        let went = kind == FactKind::AgentAvailabilityChanged;
+        let shown = agent.duty.is_on() || went || self.lens.is_own(agent.user);
+        let place = agent.fix.map(|fix| self.lens.place(fix.location, agent.user));
+        shown && any_of(&self.wanted.zones, &agent.zone) && self.holds([place, None])
+    }
+
+    fn matches_fix(&self, fix: &Fix, user: UserId, tasks: &[TaskId], zone: Option<ZoneId>, before: &Before) -> bool {
+        let seen = |place: Point| self.lens.place(place, user);
         any_of(&self.wanted.tasks, tasks)
             && any_of(&self.wanted.agents, [&fix.agent])
             && any_of(&self.wanted.zones, zone.iter().chain(&before.zone))
-            && self.holds([Some(fix.location), before.location])
+            && self.holds([Some(seen(fix.location)), before.location.map(seen)])
     }
 
     fn holds(&self, places: [Option<Point>; 2]) -> bool {

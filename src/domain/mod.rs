@@ -2,10 +2,15 @@
 
 pub mod access;
 pub mod agent;
+pub mod consent;
+pub mod data_map;
 pub mod fact;
 pub mod geo;
 pub mod interest;
+pub mod lens;
+pub mod national_id;
 pub mod plan;
+pub mod retention;
 pub mod task;
 pub mod user;
 

@@ -113,9 +113,12 @@ pub enum Error {
     /// The user has an agent already.
     #[error("user taken")]
     UserTaken,
-    /// The agent is on open tasks.
-    #[error("still in use")]
-    StillInUse,
+    /// There are open tasks.
+    #[error("still in use by {open_tasks} open tasks")]
+    StillInUse {
+        /// How many.
+        open_tasks: usize,
+    },
     /// The request id was used for another request.
     #[error("request id reused")]
     RequestIdReused,
@@ -199,6 +202,7 @@ impl Error {
                 None => en.to_owned(),
             },
             Self::IllegalStep { action, state } => format!("{en} ({action:?} from {state:?})"),
+            Self::StillInUse { open_tasks } => format!("{en} ({open_tasks})"),
             _ => en.to_owned(),
         }
     }
@@ -216,10 +220,14 @@ impl From<Error> for Status {
         }
         let language = Language::current();
         let (code, reason, es, en) = error.row();
-        let text = match language {
+        let mut text = match language {
             Language::Es => es,
             Language::En => en,
-        };
+        }
+        .to_owned();
+        if let Error::StillInUse { open_tasks } = &error {
+            text.push_str(&format!(" ({open_tasks})"));
+        }
         let mut details = ErrorDetails::new();
         details
             .set_error_info(reason_name(reason), DOMAIN, [])

@@ -144,11 +144,11 @@ impl Error {
                 "Ese usuario ya es agente.",
                 "This user already has an agent.",
             ),
-            Self::StillInUse => (
+            Self::StillInUse { .. } => (
                 Code::FailedPrecondition,
                 R::StillInUse,
-                "El agente tiene tareas abiertas.",
-                "The agent is on open tasks.",
+                "Todavía hay tareas abiertas.",
+                "There still are open tasks.",
             ),
             Self::RequestIdReused => (
                 Code::AlreadyExists,

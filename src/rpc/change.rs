@@ -13,6 +13,7 @@ use crate::{
         access::Caller,
         agent::Agent,
         fact::{Before, Fact, FactKind, Subject},
+        lens::Lens,
         task::Task,
     },
     error::{Error, Missing, Result},
@@ -106,6 +107,11 @@ impl<'a> Change<'a> {
             .ok_or(Error::NotFound(Missing::Agent))?;
         super::wire::check_etag(etag, agent.revision)?;
         Ok(agent)
+    }
+
+    /// How the caller sees where others are.
+    pub fn lens(&self) -> Lens {
+        self.app.precision.lens(&self.caller)
     }
 
     /// Tells what happened to a task.

@@ -350,7 +350,7 @@ fn errors() -> Vec<Error> {
         Error::UserTaken,
         Error::EmailTaken,
         Error::IdentityTaken,
-        Error::StillInUse,
+        Error::StillInUse { open_tasks: 3 },
         Error::RequestIdReused,
         Error::Stale,
         Error::RateLimited {

@@ -20,8 +20,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("identity", &["domain", "error", "store"]),
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "domain", "error", "store"]),
-    ("app", &["config", "error", "identity", "live", "store"]),
-    ("rpc", &["app", "domain", "error", "identity", "live", "pb", "store"]),
+    // `app` for its clock.
+    ("privacy", &["app", "domain", "error", "store"]),
+    ("app", &["config", "error", "identity", "live", "privacy", "store"]),
+    (
+        "rpc",
+        &["app", "domain", "error", "identity", "live", "pb", "privacy", "store"],
+    ),
     ("layer", &["app", "config", "descriptor", "error", "identity", "pb", "rpc"]),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
