@@ -5,15 +5,20 @@ use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
 use prost_types::FileDescriptorSet;
 
 const ROOT: &str = "proto";
+/// Folders of our packages.
+const PACKAGES: [&str; 2] = ["gad/v1", "gad/legacy/v1"];
 
 #[expect(clippy::disallowed_methods, reason = "so cargo tells a build script where to write")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
-    let mut files: Vec<PathBuf> = fs::read_dir(format!("{ROOT}/gad/v1"))?
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for package in PACKAGES {
+        for entry in fs::read_dir(format!("{ROOT}/{package}"))? {
+            files.push(entry?.path());
+        }
+    }
     files.sort();
 
     // The struct form loses options such as `google.api.http`; the encoded form keeps them.
@@ -46,7 +51,7 @@ fn inbound(set: &FileDescriptorSet) -> String {
             .flat_map(|file| &file.service)
             .flat_map(|service| &service.method)
     };
-    let name = |full: &str| full.rsplit('.').next().unwrap_or_default().to_owned();
+    let name = |full: &str| full.trim_start_matches('.').to_owned();
     let mut inputs: Vec<String> = methods().map(|m| name(m.input_type())).collect();
     let mut outputs: Vec<String> = methods().map(|m| name(m.output_type())).collect();
     inputs.sort();
@@ -56,29 +61,49 @@ fn inbound(set: &FileDescriptorSet) -> String {
     outputs.retain(|output| !inputs.contains(output));
     // The generator leaves out messages that have nothing to check.
     let empty = |name: &String| {
-        let messages = set
-            .file
-            .iter()
-            .filter(|file| file.package() == "gad.v1")
-            .flat_map(|file| &file.message_type);
-        messages
-            .into_iter()
-            .any(|message| message.name() == name && message.field.is_empty())
+        set.file.iter().any(|file| {
+            let inside = name.strip_prefix(file.package()).and_then(|rest| rest.strip_prefix('.'));
+            let message = file.message_type.iter().find(|message| Some(message.name()) == inside);
+            message.is_some_and(|message| message.field.is_empty())
+        })
     };
     let (unchecked, inputs): (Vec<_>, Vec<_>) = inputs.into_iter().partition(empty);
     let mut code = String::new();
-    for input in inputs {
+    for input in &inputs {
         let _ = writeln!(
             code,
-            "impl crate::codec::Inbound for {input} {{
+            "impl crate::codec::Inbound for {} {{
     fn check(&self) -> Result<(), prost_protovalidate::ValidationError> {{
         prost_protovalidate::Validate::validate(self)
     }}
-}}"
+}}",
+            rust(input)
         );
     }
-    for output in outputs.into_iter().chain(unchecked) {
-        let _ = writeln!(code, "impl crate::codec::Inbound for {output} {{}}");
+    for output in outputs.iter().chain(&unchecked) {
+        let _ = writeln!(code, "impl crate::codec::Inbound for {} {{}}", rust(output));
     }
-    code
+    code + &by_name(&inputs)
+}
+
+/// The Rust type of a message: `gad.v1.Task` is `gad::v1::Task`.
+fn rust(name: &str) -> String {
+    name.replace('.', "::")
+}
+
+/// The check of a legacy request by its name: its reader knows types at run time only.
+fn by_name(inputs: &[String]) -> String {
+    let legacy = inputs.iter().filter(|input| input.starts_with("gad.legacy."));
+    let arms: String = legacy
+        .map(|input| format!("        \"{input}\" => crate::codec::checked::<{}>(bytes),\n", rust(input)))
+        .collect();
+    format!(
+        "/// Checks a legacy request by the full name of its message.
+pub fn check_legacy(name: &str, bytes: &[u8]) -> crate::error::Result<()> {{
+    match name {{
+{arms}        _ => Ok(()),
+    }}
+}}
+"
+    )
 }

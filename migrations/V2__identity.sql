@@ -9,11 +9,15 @@ alter table users
     add column phone                text        not null default '',
     add column telegram_id          bigint,
     add column language             text        not null default 'es',
+    -- ISO 3166, where the person said it.
+    add column country_code         text,
     -- The national id, sealed, and a keyed hash of it that finds equal ones.
     add column national_id_sealed   bytea,
     add column national_id_key      integer,
     add column national_id_index    bytea,
     add column email_verify_time    timestamptz,
+    -- Registered by themselves: may sign in only once the e-mail was proved.
+    add column must_verify_email    boolean     not null default false,
     add column password_change_time timestamptz,
     add column password_expired     boolean     not null default false,
     add column failed_logins        integer     not null default 0,
@@ -35,6 +39,7 @@ alter table users
     add constraint users_national_id_key unique (national_id_index),
     add constraint users_national_id_whole check (
         (national_id_sealed is null) = (national_id_index is null) and (national_id_sealed is null) = (national_id_key is null)),
+    add constraint users_country_code check (country_code ~ '^[A-Z]{2}$'),
     add constraint users_totp_whole check (totp_confirm_time is null or totp_sealed is not null);
 update users set update_time = create_time, email_verify_time = create_time;
 alter table users alter column update_time set not null;
@@ -80,6 +85,7 @@ create table refresh_tokens (
 );
 create unique index refresh_tokens_one_fresh on refresh_tokens (session_id) where use_time is null;
 create index refresh_tokens_by_session on refresh_tokens (session_id);
+create index refresh_tokens_used on refresh_tokens (use_time) where use_time is not null;
 
 -- Tokens of services and scripts by SHA-256: a user's authority, narrowed to scopes.
 create table api_tokens (
@@ -147,10 +153,15 @@ create table mails (
     purpose     smallint    not null,
     sealed      bytea       not null,
     create_time timestamptz not null,
+    -- When it is not worth sending any more.
+    expire_time timestamptz not null,
+    -- When it is tried next.
     next_time   timestamptz not null,
     attempts    integer     not null default 0,
+    -- When it was given up.
     fail_time   timestamptz,
     failure     text        not null default '',
     constraint mails_user_fkey foreign key (user_id) references users (id) on delete cascade
 );
 create index mails_waiting on mails (next_time) where fail_time is null;
+create index mails_by_user on mails (user_id, purpose);

@@ -111,7 +111,7 @@ create table retention_policies (
 );
 insert into retention_policies (kind, keep_seconds, update_time)
 select kind, days * 86400, now()
-from (values (1, 90), (2, 90), (3, 1), (4, 90), (5, 30), (6, 7), (7, 1826), (8, 365), (9, 1826)) p (kind, days);
+from (values (1, 90), (2, 90), (3, 1), (4, 30), (5, 30), (6, 30), (7, 1826), (8, 365), (9, 1826)) p (kind, days);
 
 -- Keys under which single values are sealed, and the one of their blind index; themselves sealed with the secret key.
 create table data_keys (
@@ -136,3 +136,8 @@ alter table feed add column erasures bigint not null default 0;
 
 create index task_history_by_user on task_history (user_id);
 create index task_history_words on task_history using gin (to_tsvector('simple', fold(reason))) where reason <> '';
+
+-- What is deleted is few and found when its time is over.
+create index tasks_deleted on tasks (delete_time) where delete_time is not null;
+create index tasks_by_reopened on tasks (reopened_from) where reopened_from is not null;
+create index users_deleted on users (delete_time) where delete_time is not null;

@@ -1,19 +1,21 @@
 //! All that a running server carries; tests start several in one process.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    config::ServeSettings,
+    config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
-    identity::{Passwords, Revocations, Seal, Tokens, token::SKEW},
-    live::{Hub, Wake, relay::Relay, stream::FeedStream},
-    privacy::Precision,
-    store::{self, Database, database::Connector},
+    identity::{Passwords, Seal, Tokens, token::SKEW},
+    live::{self, Hub, Wake, relay::Relay, stream::FeedStream},
+    mail::Postman,
+    privacy::{self, Precision},
+    store::{self, Database},
 };
 
 /// Tells the time. Everything below it takes the time as an argument.
@@ -73,41 +75,50 @@ pub struct App {
 
 /// What runs beside the calls of a server.
 pub struct Background {
+    app: Arc<App>,
     relay: Relay,
-    hub: Hub,
-    wake: Wake,
-    connector: Connector,
-    revocations: Revocations,
-    precision: Precision,
-    database: Database,
-    /// Tokens live this long: what was revoked longer ago has ended by itself.
-    lifetime: SignedDuration,
-    clock: Clock,
+    postman: Postman,
 }
 
 impl Background {
     /// Runs until stopped.
     pub async fn run(self, stop: CancellationToken) {
-        let Self {
-            relay,
-            hub,
-            wake,
-            connector,
-            revocations,
-            precision,
-            database,
-            lifetime,
-            clock,
-        } = self;
+        let Self { app, relay, postman } = self;
+        let connector = app.database.connector().clone();
+        // What was revoked longer ago has ended by itself.
+        let lifetime = app.tokens.lifetime() + SKEW + SKEW;
+        let (clock, tokens) = (app.clock.clone(), &app.tokens);
         let now = move || clock.now();
         tokio::join!(
             relay.run(stop.clone()),
-            hub.run(stop.clone()),
-            revocations.run(connector.clone(), lifetime, now, stop.clone()),
-            precision.run(database, stop.clone()),
-            wake.carry(connector, stop)
+            app.hub.clone().run(stop.clone()),
+            tokens
+                .revocations
+                .clone()
+                .run(connector.clone(), lifetime, now.clone(), stop.clone()),
+            tokens.follow(now, stop.clone()),
+            postman.run(stop.clone()),
+            app.precision.clone().run(app.database.clone(), stop.clone()),
+            privacy::retention::run(&app, stop.clone()),
+            app.wake.clone().carry(connector, stop)
         );
     }
+}
+
+/// Longest wait for a database that may not be there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why production does not start with accounts of the demo city, if there are some.
+async fn demo_accounts(database: &Database) -> Result<Vec<String>> {
+    let conn = database.lease().await?;
+    let found = store::user::emails_ending(&*conn, DEMO_DOMAIN).await?;
+    let problem = || {
+        format!(
+            "the database has demo accounts, whose password everybody knows: {}",
+            found.join(", ")
+        )
+    };
+    Ok((!found.is_empty()).then(problem).into_iter().collect())
 }
 
 impl App {
@@ -123,11 +134,14 @@ impl App {
                 "the database is {pending} migrations behind; run `gad migrate`"
             )));
         }
-        let stream = match &settings.redis.redis_url {
-            Some(url) => Some(FeedStream::new(url, &settings.redis.redis_prefix)?),
-            None => None,
-        };
-        let seal = Seal::new(settings.secret_key.clone());
+        if settings.environment == Environment::Production {
+            let demo = demo_accounts(&database).await?;
+            if !demo.is_empty() {
+                return Err(Error::Down(demo.join("; ")));
+            }
+        }
+        let stream = FeedStream::new(&settings.redis)?;
+        let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
         let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
         let precision = Precision::load(&database).await?;
@@ -140,20 +154,10 @@ impl App {
             clock: clock.clone(),
             retention: SignedDuration::from_hours(settings.feed_retention_hours.into()),
         };
-        let background = Background {
-            relay,
-            hub: hub.clone(),
-            wake: wake.clone(),
-            connector: database.connector().clone(),
-            revocations: tokens.revocations.clone(),
-            precision: precision.clone(),
-            database: database.clone(),
-            lifetime: lifetime + SKEW + SKEW,
-            clock: clock.clone(),
-        };
+        let postman = Postman::new(&settings.account.mail, database.clone(), seal.clone(), clock.clone())?;
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
-        let app = Self {
+        let app = Arc::new(Self {
             settings,
             database,
             tokens,
@@ -165,8 +169,31 @@ impl App {
             snapshots,
             closing: CancellationToken::new(),
             clock,
+        });
+        let background = Background {
+            app: Arc::clone(&app),
+            relay,
+            postman,
         };
-        Ok((Arc::new(app), background))
+        Ok((app, background))
+    }
+
+    /// All reasons beside the settings themselves why production may not start, as far as they can be found out now.
+    pub async fn production_problems(settings: &ServeSettings) -> Vec<String> {
+        if settings.environment != Environment::Production {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        if !settings.database.database_url.expose_secret().is_empty() {
+            problems.extend(store::database::production_problems(&settings.database));
+        }
+        problems.extend(live::connection::production_problems(&settings.redis));
+        // A database that is not there yet is asked again when it is.
+        let look = async { demo_accounts(&Database::connect(&settings.database).await?).await };
+        if let Ok(Ok(demo)) = tokio::time::timeout(PATIENCE, look).await {
+            problems.extend(demo);
+        }
+        problems
     }
 
     /// An outside name for something new: UUIDv7, so that names sort by time.

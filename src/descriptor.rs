@@ -12,8 +12,10 @@ use crate::{
 /// The descriptor set, lossless: with options and comments.
 pub const SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gad.bin"));
 
-/// Package of our services.
-const PACKAGE: &str = "gad.v1.";
+/// What the names of our packages begin with: `gad.v1` and `gad.legacy.v1`.
+const OURS: &str = "gad.";
+/// Package of the older products' services.
+const LEGACY: &str = "gad.legacy.v1.";
 
 /// The descriptors, decoded.
 #[expect(clippy::expect_used, reason = "the build script made the set")]
@@ -25,8 +27,13 @@ pub fn pool() -> DescriptorPool {
 pub fn services(pool: &DescriptorPool) -> Vec<String> {
     pool.services()
         .map(|service| service.full_name().to_owned())
-        .filter(|name| name.starts_with(PACKAGE))
+        .filter(|name| name.starts_with(OURS))
         .collect()
+}
+
+/// Whether a service is one of the older products'.
+pub fn is_legacy(service: &str) -> bool {
+    service.starts_with(LEGACY)
 }
 
 /// Who may call a method.
@@ -64,7 +71,7 @@ pub type Rules = Arc<HashMap<String, Rule>>;
 pub fn rules(pool: &DescriptorPool) -> Rules {
     let methods = pool
         .services()
-        .filter(|service| service.full_name().starts_with(PACKAGE))
+        .filter(|service| service.full_name().starts_with(OURS))
         .flat_map(|service| service.methods().collect::<Vec<_>>());
     Arc::new(
         methods

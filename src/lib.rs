@@ -14,6 +14,7 @@ pub mod store;
 pub mod live;
 pub mod identity;
 pub mod privacy;
+pub mod mail;
 pub mod app;
 pub mod rpc;
 pub mod layer;

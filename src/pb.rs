@@ -1,4 +1,4 @@
-//! Messages, services and clients generated from `proto/gad/v1`.
+//! Messages, services and clients generated from `proto/gad`.
 
 // Generated code has the generators' style, not ours.
 #![allow(
@@ -10,11 +10,31 @@
     clippy::unwrap_used
 )]
 
-tonic::include_proto!("gad.v1");
+pub use gad::v1::*;
 
-// The validation names messages by their package.
+/// Of the older products: `gad.legacy.v1`.
+pub mod legacy {
+    pub use crate::pb::gad::legacy::v1::*;
+}
+
+// Generated code names things by their packages.
 mod gad {
-    pub use crate::pb as v1;
+    pub mod v1 {
+        tonic::include_proto!("gad.v1");
+    }
+    pub mod legacy {
+        pub mod v1 {
+            tonic::include_proto!("gad.legacy.v1");
+        }
+    }
+}
+
+/// Raw bodies.
+pub mod google {
+    /// `google.api.HttpBody`.
+    pub mod api {
+        tonic::include_proto!("google.api");
+    }
 }
 
 include!(concat!(env!("OUT_DIR"), "/validate_impl.rs"));

@@ -103,7 +103,7 @@ impl Interest {
             _ if self.caller.sees_all() => self.typed(*kind),
             Subject::Task(task) if task.is_visible_to(&self.caller) => self.typed(*kind),
             Subject::Task(task) if self.was_visible(before) && self.is_typed(TASK_HIDDEN) => Hearing::Hidden(task.id),
-            Subject::Agent(agent) if self.reaches(agent.user, [agent.zone, None]) => self.typed(*kind),
+            Subject::Agent(agent) if self.reaches(agent.user, [agent.zone, before.zone]) => self.typed(*kind),
             // Also the fix that tells that an agent left their zones, lest it seem to stay.
             Subject::Fix { user, zone, .. } if self.reaches(*user, [*zone, before.zone]) => self.typed(*kind),
             Subject::Task(_) | Subject::Agent(_) | Subject::Fix { .. } => Hearing::Nothing,
@@ -159,9 +159,10 @@ impl Interest {
         any_of(&self.wanted.tasks, &agent.tasks) && any_of(&self.wanted.agents, [&agent.id]) && self.matches_place(agent, kind)
     }
 
-    /// Who watches a place hears that an agent there went off duty, and then nothing more that tells it is there.
+    /// Who watches a place hears that an agent there went off duty, and then nothing more that tells it is there. That an
+    /// agent is deleted is heard wherever it was.
     fn matches_place(&self, agent: &Agent, kind: FactKind) -> bool {
-        if self.wanted.zones.is_empty() && self.wanted.bounds.is_none() {
+        if self.wanted.zones.is_empty() && self.wanted.bounds.is_none() || kind == FactKind::AgentDeleted {
             return true;
         }
         let went = kind == FactKind::AgentAvailabilityChanged;

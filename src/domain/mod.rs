@@ -2,15 +2,20 @@
 
 pub mod access;
 pub mod agent;
+pub mod audit;
 pub mod consent;
+pub mod country;
 pub mod data_map;
+pub mod erasure;
 pub mod fact;
 pub mod geo;
 pub mod interest;
 pub mod lens;
+pub mod mail;
 pub mod national_id;
 pub mod plan;
 pub mod retention;
+pub mod session;
 pub mod task;
 pub mod user;
 

@@ -43,6 +43,8 @@ pub enum Missing {
     User,
     /// A zone.
     Zone,
+    /// A consent's text.
+    ConsentText,
 }
 
 /// Everything a call can be refused for.
@@ -114,11 +116,14 @@ pub enum Error {
     #[error("user taken")]
     UserTaken,
     /// There are open tasks.
-    #[error("still in use by {open_tasks} open tasks")]
+    #[error("still in use by {count}")]
     StillInUse {
         /// How many.
-        open_tasks: usize,
+        count: usize,
     },
+    /// No administrator would remain.
+    #[error("last administrator")]
+    LastAdministrator,
     /// The request id was used for another request.
     #[error("request id reused")]
     RequestIdReused,
@@ -202,7 +207,7 @@ impl Error {
                 None => en.to_owned(),
             },
             Self::IllegalStep { action, state } => format!("{en} ({action:?} from {state:?})"),
-            Self::StillInUse { open_tasks } => format!("{en} ({open_tasks})"),
+            Self::StillInUse { count } => format!("{en} ({count})"),
             _ => en.to_owned(),
         }
     }
@@ -225,8 +230,8 @@ impl From<Error> for Status {
             Language::En => en,
         }
         .to_owned();
-        if let Error::StillInUse { open_tasks } = &error {
-            text.push_str(&format!(" ({open_tasks})"));
+        if let Error::StillInUse { count } = &error {
+            text.push_str(&format!(" ({count})"));
         }
         let mut details = ErrorDetails::new();
         details

@@ -84,6 +84,12 @@ impl Error {
                 "No existe esa zona.",
                 "There is no such zone.",
             ),
+            Self::NotFound(Missing::ConsentText) => (
+                Code::NotFound,
+                R::ConsentTextNotFound,
+                "No existe ese texto de consentimiento.",
+                "There is no such consent text.",
+            ),
             Self::IllegalStep { .. } => (
                 Code::FailedPrecondition,
                 R::IllegalStep,
@@ -149,6 +155,12 @@ impl Error {
                 R::StillInUse,
                 "Todavía hay tareas abiertas.",
                 "There still are open tasks.",
+            ),
+            Self::LastAdministrator => (
+                Code::FailedPrecondition,
+                R::LastAdministrator,
+                "No quedaría ningún administrador.",
+                "No administrator would remain.",
             ),
             Self::RequestIdReused => (
                 Code::AlreadyExists,

@@ -1,5 +1,6 @@
 //! Passwords, access tokens, and what keeps them secret.
 
+pub mod national_id;
 pub mod password;
 pub mod revoked;
 pub mod seal;
@@ -39,6 +40,8 @@ pub enum Credential {
         id: Uuid,
         /// When the person last proved to be there.
         auth_time: Timestamp,
+        /// Whether the password must be changed before anything else.
+        password_expired: bool,
     },
     /// An API token.
     ApiToken {

@@ -117,7 +117,7 @@ fn wait(until: &governor::NotUntil<governor::clock::QuantaInstant>) -> Duration 
 }
 
 /// The address of the caller: the edge's word if the edge is on this machine, else the peer's.
-fn address(request: &Request<Body>) -> Option<IpAddr> {
+pub fn address(request: &Request<Body>) -> Option<IpAddr> {
     let peer = request
         .extensions()
         .get::<TcpConnectInfo>()

@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod deadline;
+pub mod door;
+pub mod legacy;
 pub mod limit;
 pub mod name;
 pub mod observe;
@@ -130,10 +132,13 @@ impl GateLayer {
         let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
         let admitted = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
         self.limits.count(rule, admitted.as_ref(), &request)?;
+        let (address, door) = (limit::address(&request), door::of(&request));
         request.extensions_mut().insert(crate::rpc::Call {
             signed_in: admitted,
             deadline,
             request_id: name.request_id(),
+            address,
+            door,
         });
         let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
         Ok(room.kept_by(explained(answer?)))

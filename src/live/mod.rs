@@ -1,5 +1,6 @@
 //! The live feed: outbox → relay → Redis Stream → hubs → watchers. Nothing lost, nothing twice, in order.
 
+pub mod connection;
 pub mod hub;
 pub mod relay;
 pub mod stream;

@@ -79,7 +79,8 @@ pub fn document() -> String {
 }
 
 fn services(pool: &DescriptorPool) -> Vec<ServiceDescriptor> {
-    let names = descriptor::services(pool);
+    let names = descriptor::services(pool).into_iter();
+    let names: Vec<String> = names.filter(|name| !descriptor::is_legacy(name)).collect();
     names.iter().filter_map(|name| pool.get_service_by_name(name)).collect()
 }
 

@@ -1,5 +1,7 @@
-//! What a server does by itself for the privacy of people: it knows how exactly places are shown, and forgets in time.
+//! The privacy of people: how exactly places are shown, how somebody is erased, and what is forgotten in time.
 
+pub mod erase;
 pub mod precision;
+pub mod retention;
 
 pub use precision::Precision;

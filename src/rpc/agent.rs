@@ -143,7 +143,7 @@ async fn delete(app: &App, call: &Call, request: pb::DeleteAgentRequest) -> Resu
     let mut agent = live(&change, id, &request.etag).await?;
     if !agent.tasks.is_empty() {
         return Err(Error::StillInUse {
-            open_tasks: agent.tasks.len(),
+            count: agent.tasks.len(),
         });
     }
     agent.deleted = Some(change.now);

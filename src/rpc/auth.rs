@@ -34,7 +34,7 @@ impl AuthService for Auth {
     }
 }
 
-async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
+pub(super) async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
     let pb::LoginRequest { email, password } = request;
     let found = {
         let conn = app.database.lease().await?;
@@ -71,6 +71,7 @@ async fn begin_session(app: &App, user: &User) -> Result<pb::LoginResponse> {
         version: user.token_version,
         session: id,
         auth_time: now,
+        password_expired: user.password_expired,
     };
     let (access_token, until) = app.tokens.sign(&grant, now)?;
     Ok(pb::LoginResponse {
@@ -84,7 +85,7 @@ async fn begin_session(app: &App, user: &User) -> Result<pb::LoginResponse> {
     })
 }
 
-async fn get_me(app: &App, call: &Call) -> Result<Response<pb::User>> {
+pub(super) async fn get_me(app: &App, call: &Call) -> Result<Response<pb::User>> {
     let caller = call.caller()?;
     let conn = app.database.lease().await?;
     let user = store::user::get(&*conn, caller.user).await?;
@@ -93,7 +94,7 @@ async fn get_me(app: &App, call: &Call) -> Result<Response<pb::User>> {
 }
 
 fn get_jwks(app: &App) -> pb::Jwks {
-    let keys = app.tokens.public_keys().into_iter().map(|key| pb::Jwk {
+    let keys = app.tokens.public_keys(app.clock.now()).into_iter().map(|key| pb::Jwk {
         kty: "OKP".to_owned(),
         crv: "Ed25519".to_owned(),
         x: key.x,

@@ -124,6 +124,16 @@ impl<'a> Change<'a> {
         self.fact(kind, Subject::Agent(Box::new(agent)), Before::default());
     }
 
+    /// The same, with what it was before.
+    pub fn agent_fact_after(&mut self, kind: FactKind, agent: Agent, before: Before) {
+        self.fact(kind, Subject::Agent(Box::new(agent)), before);
+    }
+
+    /// Tells facts that were made elsewhere.
+    pub fn tell(&mut self, facts: Vec<Fact>) {
+        self.facts.extend(facts);
+    }
+
     fn fact(&mut self, kind: FactKind, subject: Subject, before: Before) {
         self.facts.push(Fact {
             kind,

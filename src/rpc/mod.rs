@@ -5,10 +5,18 @@ pub mod agent_mask;
 pub mod agent_read;
 pub mod auth;
 pub mod change;
+pub mod consent;
 pub mod event;
+pub mod export;
+pub mod legacy;
+pub mod letter;
+pub mod location;
+pub mod national_id;
 pub mod nearby;
 pub mod page;
 pub mod position;
+pub mod privacy;
+pub mod retention;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
@@ -16,7 +24,7 @@ pub mod watch;
 pub mod wire;
 pub mod zone;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -29,6 +37,8 @@ use crate::{
     identity::SignedIn,
 };
 
+pub use crate::domain::audit::Door;
+
 /// What the layers found out about a call.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -38,6 +48,10 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// Its name in logs.
     pub request_id: Uuid,
+    /// Where it came from, if that is known.
+    pub address: Option<IpAddr>,
+    /// How it came in.
+    pub door: Door,
 }
 
 impl Call {

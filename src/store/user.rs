@@ -45,6 +45,17 @@ pub async fn any(on: &impl Query) -> Result<bool> {
     on.one("select exists (select from users) as any", &[]).await?.read("any")
 }
 
+/// E-mails of the first few users whose address ends so.
+pub async fn emails_ending(on: &impl Query, ending: &str) -> Result<Vec<String>> {
+    let rows = on
+        .rows(
+            "select u.email from users u where right(u.email, length($1)) = $1 order by u.id limit 5",
+            &[&ending],
+        )
+        .await?;
+    rows.iter().map(|row| row.read("email")).collect()
+}
+
 /// A new user.
 #[derive(Debug)]
 pub struct Draft<'a> {

@@ -20,10 +20,19 @@ use tonic_types::StatusExt as _;
 
 use crate::envoy::{configure, tool};
 
-/// Every RPC of ours.
+/// Every RPC of `gad.v1`.
 pub fn methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
-    let services = descriptor::services(pool);
-    let services = services.iter().filter_map(|name| pool.get_service_by_name(name));
+    of_services(pool, |name| !descriptor::is_legacy(name))
+}
+
+/// Every RPC of ours, those of the older products too.
+pub fn all_methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
+    of_services(pool, |_| true)
+}
+
+fn of_services(pool: &DescriptorPool, wanted: impl Fn(&str) -> bool) -> Vec<MethodDescriptor> {
+    let services = descriptor::services(pool).into_iter().filter(|name| wanted(name));
+    let services = services.filter_map(|name| pool.get_service_by_name(&name));
     services.flat_map(|service| service.methods().collect::<Vec<_>>()).collect()
 }
 
@@ -55,7 +64,7 @@ fn none(complaints: Vec<String>) {
 fn every_rpc_has_a_route_a_rule_and_a_comment() {
     let pool = descriptor::pool();
     let mut wrong = Vec::new();
-    for method in methods(&pool) {
+    for method in all_methods(&pool) {
         let name = descriptor::path(&method);
         if descriptor::routes(&pool, &method).is_empty() && !method.is_client_streaming() {
             wrong.push(format!("{name}: no google.api.http"));
@@ -132,12 +141,12 @@ const FREE: &[(&str, &str)] = &[
 fn every_request_field_has_a_rule_or_is_free_by_intention() {
     let pool = descriptor::pool();
     let extension = pool.get_extension_by_name("buf.validate.field").unwrap();
-    let inputs = all_reachable(methods(&pool).iter().map(MethodDescriptor::input));
-    let ours = inputs.iter().filter(|message| message.package_name() == "gad.v1");
+    let inputs = all_reachable(all_methods(&pool).iter().map(MethodDescriptor::input));
+    let ours = inputs.iter().filter(|message| message.package_name().starts_with("gad."));
     let unruled: BTreeSet<String> = ours
         .flat_map(|message| message.fields().collect::<Vec<_>>())
         .filter(|field| !field.options().has_extension(&extension))
-        .filter(|field| field.kind() != Kind::Bool && !is_output(field))
+        .filter(|field| field.kind() != Kind::Bool && !is_output(field) && !is_raw(field) && !is_alternative(field))
         .map(|field| field.full_name().to_owned())
         .collect();
     let free: BTreeSet<String> = FREE.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -148,6 +157,26 @@ fn every_request_field_has_a_rule_or_is_free_by_intention() {
         (vec![], vec![]),
         "fields without a rule; lines of FREE without a field"
     );
+}
+
+/// A body that is read into another field, which has rules.
+fn is_raw(field: &FieldDescriptor) -> bool {
+    field
+        .kind()
+        .as_message()
+        .is_some_and(|kind| kind.full_name() == "google.api.HttpBody")
+}
+
+/// One of several, of which the message demands one.
+fn is_alternative(field: &FieldDescriptor) -> bool {
+    let message = field.parent_message();
+    let extension = message.parent_pool().get_extension_by_name("buf.validate.message").unwrap();
+    let options = message.options();
+    let rules = serde_json::to_value(options.get_extension(&extension).as_message().unwrap()).unwrap();
+    let choices = rules["oneof"].as_array().into_iter().flatten();
+    choices
+        .flat_map(|choice| choice["fields"].as_array().unwrap())
+        .any(|name| name == field.name())
 }
 
 fn is_output(field: &FieldDescriptor) -> bool {
@@ -175,11 +204,11 @@ fn every_text_of_a_request_is_bound_by_its_letters() {
         !text["pattern"].is_null() || !text["in"].is_null()
     };
     let mut wrong = Vec::new();
-    for message in all_reachable(methods(&pool).iter().map(MethodDescriptor::input)) {
+    for message in all_reachable(all_methods(&pool).iter().map(MethodDescriptor::input)) {
         let texts = message
             .fields()
             .filter(|field| field.kind() == Kind::String && !is_output(field));
-        let texts = texts.filter(|field| message.package_name() == "gad.v1" && !OPAQUE.contains(&field.name()));
+        let texts = texts.filter(|field| message.package_name().starts_with("gad.") && !OPAQUE.contains(&field.name()));
         wrong.extend(texts.filter(|field| !bound(field)).map(|field| field.full_name().to_owned()));
     }
     none(wrong);
@@ -197,7 +226,7 @@ fn every_enum_begins_with_unspecified() {
 fn no_answer_holds_what_kills_envoy() {
     let pool = descriptor::pool();
     let mut wrong = Vec::new();
-    for message in all_reachable(methods(&pool).iter().map(MethodDescriptor::output)) {
+    for message in all_reachable(all_methods(&pool).iter().map(MethodDescriptor::output)) {
         if matches!(
             message.full_name(),
             "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue"
@@ -222,7 +251,7 @@ fn no_error_detail_holds_an_empty_map_entry() {
 /// A line a route: method, path, body, RPC.
 fn routes(pool: &DescriptorPool) -> Vec<String> {
     let mut lines = Vec::new();
-    for method in methods(pool) {
+    for method in all_methods(pool) {
         for route in descriptor::routes(pool, &method) {
             let body = if route.body.is_empty() { "-" } else { &route.body };
             lines.push(format!("{} {} {body} {}", route.verb, route.path, method.full_name()));
@@ -278,10 +307,12 @@ fn the_rest_routes_are_those_of_the_snapshot() {
 fn every_service_is_in_the_configuration_of_envoy() {
     let folder = tempfile::tempdir().unwrap();
     let yaml = fs::read_to_string(configure(folder.path(), &[])).unwrap();
-    let line = yaml.lines().find_map(|line| line.trim().strip_prefix("services: ")).unwrap();
-    let configured: Vec<String> = serde_json::from_str(line).unwrap();
+    let lines = yaml.lines().filter_map(|line| line.trim().strip_prefix("services: "));
+    let configured: BTreeSet<String> = lines
+        .flat_map(|line| serde_json::from_str::<Vec<String>>(line).unwrap())
+        .collect();
     let pool = descriptor::pool();
-    let ours: Vec<String> = pool
+    let ours: BTreeSet<String> = pool
         .services()
         .filter(|service| service.package_name().starts_with("gad."))
         .map(|service| service.full_name().to_owned())
@@ -337,6 +368,7 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Agent),
         Error::NotFound(Missing::User),
         Error::NotFound(Missing::Zone),
+        Error::NotFound(Missing::ConsentText),
         Error::IllegalStep {
             action: Action::Start,
             state: State::Finished,
@@ -350,7 +382,8 @@ fn errors() -> Vec<Error> {
         Error::UserTaken,
         Error::EmailTaken,
         Error::IdentityTaken,
-        Error::StillInUse { open_tasks: 3 },
+        Error::StillInUse { count: 3 },
+        Error::LastAdministrator,
         Error::RequestIdReused,
         Error::Stale,
         Error::RateLimited {

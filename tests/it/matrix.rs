@@ -48,7 +48,7 @@ pub enum Repeated {
 }
 
 /// Reasons that an RPC may give, as its rule and its validation say.
-fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'static str> {
+pub fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'static str> {
     let rule = rule(pool, method);
     let mut due: BTreeSet<&str> = rule.reasons.iter().copied().map(reason_name).collect();
     if let Access::Least(level) = rule.access {

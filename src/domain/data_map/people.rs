@@ -31,6 +31,7 @@ pub const TABLES: &[Table] = &[
             personal("phone", Kind::Contact, Told::AsIs, Gone::Default),
             personal("telegram_id", Kind::Contact, Told::AsIs, Gone::Default),
             personal("language", Kind::Contact, Told::AsIs, Gone::Default),
+            personal("country_code", Kind::Identity, Told::AsIs, Gone::Default),
             personal(
                 "national_id_sealed",
                 Kind::Identity,
@@ -40,6 +41,7 @@ pub const TABLES: &[Table] = &[
             personal("national_id_key", Kind::Credential, SECRET, Gone::Default),
             personal("national_id_index", Kind::Identity, SECRET, Gone::Default),
             personal("password_hash", Kind::Credential, SECRET, Gone::Default),
+            personal("must_verify_email", Kind::Activity, Told::AsIs, Gone::Default),
             personal("email_verify_time", Kind::Activity, Told::AsIs, Gone::Default),
             personal("password_change_time", Kind::Activity, Told::AsIs, Gone::Default),
             personal("password_expired", Kind::Activity, Told::AsIs, Gone::Default),
@@ -183,7 +185,7 @@ pub const TABLES: &[Table] = &[
         whose: &[Whose::User("user_id")],
         rows: Rows::Deleted,
         key: "id",
-        plain: &["id", "purpose", "next_time", "attempts", "fail_time", "failure"],
+        plain: &["id", "purpose", "expire_time", "next_time", "attempts", "fail_time", "failure"],
         personal: &[
             of_row("user_id", Kind::Reference),
             personal("sealed", Kind::Contact, SECRET, Gone::WithRow),
