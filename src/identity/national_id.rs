@@ -137,7 +137,9 @@ impl DataKey {
     fn open(seal: &Seal, stored: StoredDataKey) -> Result<Self> {
         let StoredDataKey { number, sealed } = stored;
         let plain = seal.open(PURPOSE, &number.to_string(), &sealed)?;
-        let key = plain.try_into().map_err(|_| Error::internal("a data key of a wrong length"))?;
+        let key = plain
+            .try_into()
+            .map_err(|_| Error::internal("a data key of a wrong length"))?;
         Ok(Self { number, key })
     }
 

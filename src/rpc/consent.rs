@@ -264,7 +264,10 @@ fn words(effect: Effect) -> &'static str {
             "El recorrido anterior se guarda hasta que vence su plazo.",
             "Earlier tracks are kept until their time is over.",
         ),
-        Effect::ErasureCanBeAsked => ("Puede pedir que se borren sus datos.", "You may ask for the erasure of your data."),
+        Effect::ErasureCanBeAsked => (
+            "Puede pedir que se borren sus datos.",
+            "You may ask for the erasure of your data.",
+        ),
     };
     match Language::current() {
         Language::Es => es,

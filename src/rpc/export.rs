@@ -152,7 +152,8 @@ struct Lines<'a> {
 impl Lines<'_> {
     async fn record(&mut self, table: &str, record: &str) -> Result<()> {
         self.rows += 1;
-        self.add(&format!("{{\"schema\":\"{SCHEMA}/{table}\",\"record\":{record}}}")).await
+        self.add(&format!("{{\"schema\":\"{SCHEMA}/{table}\",\"record\":{record}}}"))
+            .await
     }
 
     async fn add(&mut self, line: &str) -> Result<()> {

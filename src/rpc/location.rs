@@ -71,11 +71,7 @@ pub async fn update(
 }
 
 /// RevealLocation. What is shown and who saw it are one transaction.
-pub async fn reveal(
-    app: &App,
-    call: &Call,
-    request: pb::RevealLocationRequest,
-) -> Result<Response<pb::RevealLocationResponse>> {
+pub async fn reveal(app: &App, call: &Call, request: pb::RevealLocationRequest) -> Result<Response<pb::RevealLocationResponse>> {
     let pb::RevealLocationRequest { agent_id, reason } = request;
     let (caller, now) = (call.caller()?, app.clock.now());
     if reason.trim().is_empty() {

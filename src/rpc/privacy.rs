@@ -41,10 +41,7 @@ impl PrivacyService for Privacy {
         Ok(export::export(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
-    async fn erase_person(
-        &self,
-        request: Request<pb::ErasePersonRequest>,
-    ) -> Result<Response<pb::ErasePersonResponse>, Status> {
+    async fn erase_person(&self, request: Request<pb::ErasePersonRequest>) -> Result<Response<pb::ErasePersonResponse>, Status> {
         Ok(erase(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
@@ -203,7 +200,12 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
     }
     erasing::check(change.tx(), id).await?;
     let erased = erasing::erase(change.tx(), ready, Some(change.caller.user), change.now).await?;
-    answer.cleared = erased.cleared.iter().filter(|cleared| cleared.rows > 0).map(cleared).collect();
+    answer.cleared = erased
+        .cleared
+        .iter()
+        .filter(|cleared| cleared.rows > 0)
+        .map(cleared)
+        .collect();
     change.tell(erased.facts);
     let answer = change.commit(answer).await?;
     if request.validate_only {

@@ -40,11 +40,7 @@ fn wire_policy(policy: &Policy) -> pb::RetentionPolicy {
 }
 
 /// UpdateRetentionPolicy.
-pub async fn update(
-    app: &App,
-    call: &Call,
-    request: pb::UpdateRetentionPolicyRequest,
-) -> Result<Response<pb::RetentionPolicy>> {
+pub async fn update(app: &App, call: &Call, request: pb::UpdateRetentionPolicyRequest) -> Result<Response<pb::RetentionPolicy>> {
     let keep = request.keep.unwrap_or_default();
     let kind = kind(request.kind)?;
     let (least, most) = kind.bounds();
@@ -73,13 +69,7 @@ pub async fn update(
 }
 
 fn kind(number: i32) -> Result<Kind> {
-    Kind::of(number).ok_or_else(|| {
-        Error::invalid(
-            "kind",
-            "no es uno de los valores admitidos",
-            "is not one of the known values",
-        )
-    })
+    Kind::of(number).ok_or_else(|| Error::invalid("kind", "no es uno de los valores admitidos", "is not one of the known values"))
 }
 
 /// RunRetention.

@@ -162,9 +162,12 @@ pub async fn older(tx: &Tx<'_>, number: i32, limit: i64) -> Result<Vec<SealedId>
 
 /// Whether any id is sealed with a key before this one.
 pub async fn any_older(on: &impl Query, number: i32) -> Result<bool> {
-    on.one("select exists (select from users where national_id_key < $1) as any", &[&number])
-        .await?
-        .read("any")
+    on.one(
+        "select exists (select from users where national_id_key < $1) as any",
+        &[&number],
+    )
+    .await?
+    .read("any")
 }
 
 /// Replaces what an id is sealed in.

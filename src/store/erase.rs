@@ -116,9 +116,9 @@ pub(super) fn belongs(whose: &[Whose]) -> String {
         // As an array, which each partition looks up in its index.
         Whose::Agent(column) => format!("t.{column} = any(array(select a.id from agents a where a.user_id = $1))"),
         Whose::Session(column) => format!("t.{column} in (select s.id from sessions s where s.user_id = $1)"),
-        Whose::Work(column) => format!(
-            "t.{column} in (select w.task_id from assignments w join agents a on a.id = w.agent_id where a.user_id = $1)"
-        ),
+        Whose::Work(column) => {
+            format!("t.{column} in (select w.task_id from assignments w join agents a on a.id = w.agent_id where a.user_id = $1)")
+        }
     });
     format!("({})", any.collect::<Vec<_>>().join(" or "))
 }

@@ -80,12 +80,8 @@ pub async fn forget(tx: &Tx<'_>, kind: Kind, before: Timestamp, limit: i64) -> R
         Kind::Positions => return super::position::drop_before(tx, before).await,
         Kind::DeletedTasks => return forget_tasks(tx, before, limit).await,
         Kind::DeletedUsers => return Ok(0),
-        Kind::Shifts => {
-            "delete from shifts where ctid = any(array(select ctid from shifts where end_time < $1 limit $2))"
-        }
-        Kind::Replays => {
-            "delete from replays where ctid = any(array(select ctid from replays where create_time < $1 limit $2))"
-        }
+        Kind::Shifts => "delete from shifts where ctid = any(array(select ctid from shifts where end_time < $1 limit $2))",
+        Kind::Replays => "delete from replays where ctid = any(array(select ctid from replays where create_time < $1 limit $2))",
         Kind::Sessions => return forget_sessions(tx, before, limit).await,
         Kind::Mails => "delete from mails where ctid = any(array(select ctid from mails where fail_time < $1 limit $2))",
         Kind::MailedTokens => {

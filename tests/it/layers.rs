@@ -22,10 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("live", &["app", "config", "domain", "error", "store"]),
     ("privacy", &["app", "domain", "error", "identity", "store"]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
-    (
-        "app",
-        &["config", "error", "identity", "live", "mail", "privacy", "store"],
-    ),
+    ("app", &["config", "error", "identity", "live", "mail", "privacy", "store"]),
     (
         "rpc",
         &["app", "domain", "error", "identity", "live", "mail", "pb", "privacy", "store"],

@@ -15,7 +15,8 @@ use gad::{
     },
     pb::{
         self, agent_service_client::AgentServiceClient, auth_service_client::AuthServiceClient,
-        event_service_client::EventServiceClient, task_service_client::TaskServiceClient, zone_service_client::ZoneServiceClient,
+        event_service_client::EventServiceClient, privacy_service_client::PrivacyServiceClient,
+        task_service_client::TaskServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -85,6 +86,11 @@ impl Person {
     /// Events.
     pub fn events(&self) -> EventServiceClient<Door> {
         EventServiceClient::new(self.door.clone())
+    }
+
+    /// What is kept of people.
+    pub fn privacy(&self) -> PrivacyServiceClient<Door> {
+        PrivacyServiceClient::new(self.door.clone())
     }
 
     /// The person itself.

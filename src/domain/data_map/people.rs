@@ -185,7 +185,15 @@ pub const TABLES: &[Table] = &[
         whose: &[Whose::User("user_id")],
         rows: Rows::Deleted,
         key: "id",
-        plain: &["id", "purpose", "expire_time", "next_time", "attempts", "fail_time", "failure"],
+        plain: &[
+            "id",
+            "purpose",
+            "expire_time",
+            "next_time",
+            "attempts",
+            "fail_time",
+            "failure",
+        ],
         personal: &[
             of_row("user_id", Kind::Reference),
             personal("sealed", Kind::Contact, SECRET, Gone::WithRow),
