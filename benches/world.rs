@@ -225,6 +225,7 @@ impl Server {
         let request = pb::LoginRequest {
             email: DEMO_ACCOUNTS[1].to_owned(),
             password: DEMO_PASSWORD.to_owned(),
+            ..Default::default()
         };
         let answer = AuthServiceClient::new(self.channel().await?).login(request).await?;
         Ok(answer.into_inner().access_token)

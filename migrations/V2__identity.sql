@@ -33,6 +33,18 @@ alter table users
     add column delete_time          timestamptz,
     add column erase_time           timestamptz,
     add column revision             bigint      not null default 1,
+    -- Not a person: acts by API tokens only.
+    add column service              boolean     not null default false,
+    -- Kept out by an administrator.
+    add column lock_time            timestamptz,
+    add column lock_reason          text        not null default '',
+    -- What lists are ordered and searched by; the e-mail is for administrators only.
+    add column folded_name          text        generated always as (fold(display_name)) stored,
+    add column name_words           tsvector    generated always as
+        (to_tsvector('simple', fold(display_name || ' ' || given_name || ' ' || family_name))) stored,
+    add column words                tsvector    generated always as
+        (to_tsvector('simple', fold(display_name || ' ' || given_name || ' ' || family_name || ' ' || email || ' '
+                                    || coalesce(username, '')))) stored,
     add constraint users_username_key unique (username),
     add constraint users_username_lower check (username = lower(username) and username <> ''),
     add constraint users_telegram_key unique (telegram_id),
@@ -40,10 +52,35 @@ alter table users
     add constraint users_national_id_whole check (
         (national_id_sealed is null) = (national_id_index is null) and (national_id_sealed is null) = (national_id_key is null)),
     add constraint users_country_code check (country_code ~ '^[A-Z]{2}$'),
-    add constraint users_totp_whole check (totp_confirm_time is null or totp_sealed is not null);
+    add constraint users_totp_whole check (totp_confirm_time is null or totp_sealed is not null),
+    add constraint users_lock_whole check ((lock_time is null) = (lock_reason = '')),
+    add constraint users_service_password check (not service or password_hash is null);
 update users set update_time = create_time, email_verify_time = create_time;
 alter table users alter column update_time set not null;
 create index users_by_level on users (level) where active;
+create index users_by_name on users (folded_name collate "C", id);
+create index users_by_create on users (create_time, id);
+create index users_words on users using gin (words);
+
+-- One administrator who can sign in remains, whatever happens at the same time.
+create function users_keep_administrator() returns trigger
+language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('users_last_administrator', 0));
+    if not exists (select from users where level = 3 and active and password_hash is not null
+                   and lock_time is null and delete_time is null and erase_time is null) then
+        raise exception 'no administrator would remain'
+            using errcode = 'check_violation', constraint = 'users_last_administrator';
+    end if;
+    return null;
+end $$;
+create trigger users_keep_administrator after update on users
+    for each row
+    when ((old.level = 3 and old.active and old.password_hash is not null
+           and old.lock_time is null and old.delete_time is null and old.erase_time is null)
+          and not (new.level = 3 and new.active and new.password_hash is not null
+                   and new.lock_time is null and new.delete_time is null and new.erase_time is null))
+    execute function users_keep_administrator();
 
 -- Zones that a supervisor's authority ends at; none: it does not end.
 create table user_zones (
@@ -165,3 +202,30 @@ create table mails (
 );
 create index mails_waiting on mails (next_time) where fail_time is null;
 create index mails_by_user on mails (user_id, purpose);
+
+alter table zones
+    add column create_time timestamptz not null default now(),
+    add column update_time timestamptz not null default now(),
+    add column revision    bigint      not null default 1,
+    add constraint zones_boundary_valid check (st_isvalid(boundary::geometry));
+create index tasks_by_zone on tasks (zone_id) where zone_id is not null;
+
+-- As before, and: a task is delegated to somebody who can do it, and no zone changes while one is looked up.
+create or replace function tasks_before_write() returns trigger
+language plpgsql as $$
+begin
+    new.words := to_tsvector('simple', fold(new.code || ' ' || new.title || ' ' || new.description));
+    if tg_op = 'INSERT' or new.location is distinct from old.location then
+        perform pg_advisory_xact_lock_shared(5, 0);
+        new.zone_id := (select z.id from zones z where st_covers(z.boundary, new.location) order by z.id limit 1);
+    end if;
+    if tg_op = 'INSERT' or new.delegate_user_id <> old.delegate_user_id then
+        perform from users u where u.id = new.delegate_user_id and u.active and u.delete_time is null and u.erase_time is null
+            for share;
+        if not found then
+            raise exception 'nobody to delegate to'
+                using errcode = 'foreign_key_violation', constraint = 'tasks_delegate_fkey';
+        end if;
+    end if;
+    return new;
+end $$;

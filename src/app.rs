@@ -12,7 +12,7 @@ use crate::{
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
-    live::{self, Hub, Wake, relay::Relay, stream::FeedStream},
+    live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
     privacy::{self, Precision},
     store::{self, Database},
@@ -61,6 +61,8 @@ pub struct App {
     pub seal: Seal,
     /// How exactly places are shown.
     pub precision: Precision,
+    /// How often somebody may call.
+    pub limits: Limits,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -158,6 +160,7 @@ impl App {
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
+            limits: Limits::new(&settings)?,
             settings,
             database,
             tokens,

@@ -6,6 +6,7 @@ pub mod config;
 pub mod pb;
 pub mod codec;
 pub mod descriptor;
+pub mod address;
 pub mod language;
 pub mod error;
 pub mod telemetry;

@@ -18,7 +18,10 @@ use crate::{
     health::Health,
     layer::{self, GateLayer, legacy},
     pb,
-    rpc::{self, agent::Agents, auth::Auth, event::Events, task::Tasks, zone::Zones},
+    rpc::{
+        self, agent::Agents, api_token::ApiTokens, auth::Auth, edge::Edge, event::Events, permission::Permissions, task::Tasks,
+        user::Users, zone::Zones,
+    },
     telemetry::Metrics,
 };
 
@@ -100,7 +103,7 @@ impl Server {
             .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(files::routes(&settings));
-        let unknown = Arc::new(legacy::Unknown::of(&pool));
+        let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
         let entry = cors(&settings).layer(entry(ours, unknown, router));
 
         let goaway = CancellationToken::new();
@@ -156,6 +159,17 @@ fn routes(app: &Arc<App>) -> Routes {
         .add_service(
             pb::privacy_service_server::PrivacyServiceServer::new(rpc::privacy::Privacy(Arc::clone(app)))
                 .max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::user_service_server::UserServiceServer::new(Users(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::api_token_service_server::ApiTokenServiceServer::new(ApiTokens(Arc::clone(app)))
+                .max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(pb::permission_service_server::PermissionServiceServer::new(Permissions))
+        .add_service(
+            pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))

@@ -32,6 +32,8 @@ impl Noun {
 
 /// Number on the wire of the event that a task went out of sight.
 pub const TASK_HIDDEN: i32 = 8;
+/// Number on the wire of the event that an agent went out of sight.
+pub const AGENT_HIDDEN: i32 = 15;
 
 /// Which events somebody wants; lists mean any of, an empty one all.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -69,7 +71,9 @@ pub enum Hearing {
     /// In full.
     Event,
     /// Only that this task went out of sight.
-    Hidden(TaskId),
+    TaskHidden(TaskId),
+    /// Only that this agent went out of sight.
+    AgentHidden(AgentId),
 }
 
 impl Interest {
@@ -82,9 +86,15 @@ impl Interest {
             subject,
             before,
         } = fact;
-        let matches = match subject {
-            Subject::Task(task) => self.is_about(Noun::Task) && self.matches_task(task, before),
-            Subject::Agent(agent) => self.is_about(Noun::Agent) && self.matches_agent(agent, *kind),
+        match subject {
+            Subject::Task(task) if !(self.is_about(Noun::Task) && self.matches_task(task, before)) => Hearing::Nothing,
+            Subject::Task(task) if task.is_visible_to(&self.caller) => self.typed(*kind),
+            Subject::Task(task) if self.was_visible(before) && self.is_typed(TASK_HIDDEN) => Hearing::TaskHidden(task.id),
+            Subject::Task(_) => Hearing::Nothing,
+            Subject::Agent(agent) if !self.matches_agent(agent, *kind) => Hearing::Nothing,
+            Subject::Agent(agent) if self.reaches(agent.user, agent.zone) && self.is_about(Noun::Agent) => self.typed(*kind),
+            Subject::Agent(agent) if self.lost(agent.user, agent.zone, before) => Hearing::AgentHidden(agent.id),
+            Subject::Agent(_) => Hearing::Nothing,
             Subject::Fix {
                 fix,
                 user,
@@ -92,21 +102,17 @@ impl Interest {
                 zone,
                 off_duty,
             } => {
-                let shown = !off_duty || self.lens.is_own(*user);
-                shown && self.is_about(Noun::Position) && self.matches_fix(fix, *user, tasks, *zone, before)
+                let shown = self.reaches(*user, *zone) && (!off_duty || self.lens.is_own(*user));
+                if !self.matches_fix(fix, *user, tasks, *zone, before) {
+                    Hearing::Nothing
+                } else if shown && self.is_about(Noun::Position) {
+                    self.typed(*kind)
+                } else if self.lost(*user, *zone, before) {
+                    Hearing::AgentHidden(fix.agent)
+                } else {
+                    Hearing::Nothing
+                }
             }
-        };
-        if !matches {
-            return Hearing::Nothing;
-        }
-        match subject {
-            _ if self.caller.sees_all() => self.typed(*kind),
-            Subject::Task(task) if task.is_visible_to(&self.caller) => self.typed(*kind),
-            Subject::Task(task) if self.was_visible(before) && self.is_typed(TASK_HIDDEN) => Hearing::Hidden(task.id),
-            Subject::Agent(agent) if self.reaches(agent.user, [agent.zone, before.zone]) => self.typed(*kind),
-            // Also the fix that tells that an agent left their zones, lest it seem to stay.
-            Subject::Fix { user, zone, .. } if self.reaches(*user, [*zone, before.zone]) => self.typed(*kind),
-            Subject::Task(_) | Subject::Agent(_) | Subject::Fix { .. } => Hearing::Nothing,
         }
     }
 
@@ -117,9 +123,7 @@ impl Interest {
 
     /// Whether an agent belongs into the watcher's snapshot.
     pub fn has_agent(&self, agent: &Agent) -> bool {
-        (self.is_about(Noun::Agent) || self.is_about(Noun::Position))
-            && self.reaches(agent.user, [agent.zone, None])
-            && self.matches_agent(agent, FactKind::AgentUpdated)
+        self.knows_agents() && self.reaches(agent.user, agent.zone) && self.matches_agent(agent, FactKind::AgentUpdated)
     }
 
     /// Whether the watcher wants anything about a noun.
@@ -143,8 +147,19 @@ impl Interest {
         before.audience.contains(&self.caller.user) || self.caller.sees_zone(before.zone)
     }
 
-    fn reaches(&self, user: UserId, zones: [Option<ZoneId>; 2]) -> bool {
-        user == self.caller.user || zones.into_iter().any(|zone| self.caller.sees_zone(zone))
+    fn reaches(&self, user: UserId, zone: Option<ZoneId>) -> bool {
+        user == self.caller.user || self.caller.sees_zone(zone)
+    }
+
+    /// Whether an agent of this user went out of the watcher's sight, and they are to hear of it.
+    fn lost(&self, user: UserId, zone: Option<ZoneId>, before: &Before) -> bool {
+        let left = !self.reaches(user, zone) && self.caller.sees_zone(before.zone);
+        left && self.knows_agents() && self.is_typed(AGENT_HIDDEN)
+    }
+
+    /// Whether the watcher was told of agents, or where they are.
+    fn knows_agents(&self) -> bool {
+        self.is_about(Noun::Agent) || self.is_about(Noun::Position)
     }
 
     fn matches_task(&self, task: &Task, before: &Before) -> bool {

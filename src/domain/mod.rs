@@ -6,18 +6,22 @@ pub mod audit;
 pub mod consent;
 pub mod country;
 pub mod data_map;
+pub mod email;
 pub mod erasure;
 pub mod fact;
 pub mod geo;
 pub mod interest;
 pub mod lens;
+pub mod limit;
 pub mod mail;
 pub mod national_id;
+pub mod password;
 pub mod plan;
 pub mod retention;
 pub mod session;
 pub mod task;
 pub mod user;
+pub mod zone;
 
 use serde::{Deserialize, Serialize};
 

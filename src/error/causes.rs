@@ -63,13 +63,17 @@ impl From<tokio_postgres::Error> for Error {
             };
         };
         match (db.code().code(), db.constraint()) {
-            (_, Some("tasks_code_key" | "agents_code_key")) => Self::CodeTaken,
+            (_, Some("tasks_code_key" | "agents_code_key" | "zones_code_key")) => Self::CodeTaken,
+            (_, Some("users_last_administrator")) => Self::LastAdministrator,
+            (_, Some("zones_boundary_valid")) => Self::invalid("zone.boundary", "se cruza a sí mismo", "crosses itself"),
             (_, Some("users_email_key")) => Self::EmailTaken,
             (_, Some("users_username_key" | "users_telegram_key" | "users_national_id_key")) => Self::IdentityTaken,
             (_, Some("agents_one_per_user")) => Self::UserTaken,
             (_, Some("assignments_one_exclusive_claim")) => Self::AgentBusy,
             (_, Some("assignments_pkey")) => Self::AlreadyAssigned,
-            (_, Some("tasks_delegate_fkey" | "tasks_creator_fkey" | "agents_user_fkey")) => Self::NotFound(Missing::User),
+            (_, Some("tasks_delegate_fkey" | "tasks_creator_fkey" | "agents_user_fkey" | "api_tokens_user_fkey")) => {
+                Self::NotFound(Missing::User)
+            }
             (_, Some("user_zones_zone_fkey")) => Self::NotFound(Missing::Zone),
             (_, Some("assignments_agent_fkey")) => Self::NotFound(Missing::Agent),
             ("57014" | "55P03", _) => Self::Deadline,

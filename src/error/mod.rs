@@ -45,6 +45,10 @@ pub enum Missing {
     Zone,
     /// A consent's text.
     ConsentText,
+    /// An API token.
+    ApiToken,
+    /// A session.
+    Session,
 }
 
 /// Everything a call can be refused for.
@@ -68,6 +72,30 @@ pub enum Error {
     /// E-mail and password do not fit.
     #[error("wrong credentials")]
     WrongCredentials,
+    /// The password is right, and a code is asked for beside it.
+    #[error("second factor required")]
+    SecondFactorRequired,
+    /// The password must be changed first.
+    #[error("password expired")]
+    PasswordExpired,
+    /// The e-mail must be proved first.
+    #[error("e-mail not verified")]
+    EmailNotVerified,
+    /// The refresh token is of no session that goes on.
+    #[error("session ended")]
+    SessionEnded,
+    /// The password or code of somebody signed in does not fit.
+    #[error("wrong proof")]
+    WrongProof,
+    /// The mailed token is not good any more, or never was.
+    #[error("mailed token invalid")]
+    MailedToken,
+    /// Nobody may register.
+    #[error("registration closed")]
+    RegistrationClosed,
+    /// The second factor is on already, or it is not.
+    #[error("second factor is not in that state")]
+    SecondFactorState,
     /// The caller may not do this.
     #[error("forbidden")]
     Forbidden,
@@ -91,6 +119,9 @@ pub enum Error {
     /// The deletion to be taken back never was.
     #[error("not deleted")]
     NotDeleted,
+    /// The user has a password, or may not have one.
+    #[error("not invited")]
+    NotInvited,
     /// The agent is at work elsewhere.
     #[error("agent busy")]
     AgentBusy,
@@ -112,16 +143,19 @@ pub enum Error {
     /// Another user has the username, the Telegram number or the national id.
     #[error("identity taken")]
     IdentityTaken,
+    /// The token came in a cookie, and its CSRF token did not.
+    #[error("no CSRF token")]
+    Csrf,
     /// The user has an agent already.
     #[error("user taken")]
     UserTaken,
-    /// There are open tasks.
+    /// The agent or the user has open tasks, or somebody's authority ends at the zone.
     #[error("still in use by {count}")]
     StillInUse {
         /// How many.
         count: usize,
     },
-    /// No administrator would remain.
+    /// No administrator who can sign in would remain.
     #[error("last administrator")]
     LastAdministrator,
     /// The request id was used for another request.
@@ -154,6 +188,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// A field that must be filled in is not.
+    pub fn required(field: &str) -> Self {
+        Self::invalid(field, "falta", "is required")
+    }
+
+    /// A mask names a field that cannot be changed.
+    pub fn fixed(path: &str) -> Self {
+        Self::invalid(
+            "update_mask",
+            &format!("no se puede cambiar «{path}»"),
+            &format!("cannot change `{path}`"),
+        )
+    }
+
     /// One field is wrong.
     pub fn invalid(field: &str, es: &str, en: &str) -> Self {
         Self::Invalid(vec![Problem {

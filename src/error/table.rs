@@ -42,6 +42,54 @@ impl Error {
                 "Correo o contraseña incorrectos.",
                 "Wrong e-mail or password.",
             ),
+            Self::SecondFactorRequired => (
+                Code::Unauthenticated,
+                R::SecondFactorRequired,
+                "Falta el código del segundo factor.",
+                "A code of the second factor is needed.",
+            ),
+            Self::PasswordExpired => (
+                Code::PermissionDenied,
+                R::PasswordExpired,
+                "Cambie su contraseña antes de continuar.",
+                "Change your password first.",
+            ),
+            Self::EmailNotVerified => (
+                Code::PermissionDenied,
+                R::EmailNotVerified,
+                "Confirme su correo antes de entrar.",
+                "Confirm your e-mail address first.",
+            ),
+            Self::SessionEnded => (
+                Code::Unauthenticated,
+                R::SessionEnded,
+                "La sesión terminó; inicie sesión.",
+                "The session has ended; sign in.",
+            ),
+            Self::WrongProof => (
+                Code::InvalidArgument,
+                R::WrongProof,
+                "La contraseña o el código no es correcto.",
+                "The password or the code is wrong.",
+            ),
+            Self::MailedToken => (
+                Code::InvalidArgument,
+                R::MailedTokenInvalid,
+                "El enlace ya se usó o venció; pida otro.",
+                "The link was used or has expired; ask for another.",
+            ),
+            Self::RegistrationClosed => (
+                Code::PermissionDenied,
+                R::RegistrationClosed,
+                "El registro está cerrado; pida una cuenta a un administrador.",
+                "Registration is closed; ask an administrator for an account.",
+            ),
+            Self::SecondFactorState => (
+                Code::FailedPrecondition,
+                R::SecondFactorState,
+                "El segundo factor no está en ese estado.",
+                "The second factor is not in that state.",
+            ),
             Self::Forbidden => (
                 Code::PermissionDenied,
                 R::Forbidden,
@@ -90,6 +138,18 @@ impl Error {
                 "No existe ese texto de consentimiento.",
                 "There is no such consent text.",
             ),
+            Self::NotFound(Missing::ApiToken) => (
+                Code::NotFound,
+                R::ApiTokenNotFound,
+                "No existe ese token.",
+                "There is no such token.",
+            ),
+            Self::NotFound(Missing::Session) => (
+                Code::NotFound,
+                R::SessionNotFound,
+                "No existe esa sesión.",
+                "There is no such session.",
+            ),
             Self::IllegalStep { .. } => (
                 Code::FailedPrecondition,
                 R::IllegalStep,
@@ -101,6 +161,12 @@ impl Error {
                 R::IllegalStep,
                 "No está eliminado.",
                 "It is not deleted.",
+            ),
+            Self::NotInvited => (
+                Code::FailedPrecondition,
+                R::IllegalStep,
+                "No espera ninguna invitación.",
+                "It waits for no invitation.",
             ),
             Self::AgentBusy => (
                 Code::FailedPrecondition,
@@ -138,6 +204,12 @@ impl Error {
                 "Ya existe un usuario con ese correo.",
                 "There already is a user with this e-mail.",
             ),
+            Self::Csrf => (
+                Code::PermissionDenied,
+                R::Csrf,
+                "Falta la prueba de que esto lo pidió una página nuestra (x-csrf-token).",
+                "There is no proof that a page of ours asked for this (x-csrf-token).",
+            ),
             Self::IdentityTaken => (
                 Code::AlreadyExists,
                 R::IdentityTaken,
@@ -153,8 +225,8 @@ impl Error {
             Self::StillInUse { .. } => (
                 Code::FailedPrecondition,
                 R::StillInUse,
-                "Todavía hay tareas abiertas.",
-                "There still are open tasks.",
+                "Todavía se necesita: tiene tareas abiertas o personas a su cargo.",
+                "It is still needed: there are open tasks or people who depend on it.",
             ),
             Self::LastAdministrator => (
                 Code::FailedPrecondition,

@@ -6,7 +6,10 @@ use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::{
+    domain::password::normalised,
+    error::{Error, Result},
+};
 
 /// Hashes passwords, off the async threads and few at a time: each takes 19 MiB.
 #[derive(Debug)]
@@ -61,14 +64,15 @@ impl Passwords {
     }
 }
 
-fn check(password: &str, hash: &str) -> Verdict {
+fn check(typed: &str, hash: &str) -> Verdict {
     if hash.starts_with("$2") {
-        return match bcrypt::verify(password, hash) {
+        // Older products took a password as it was typed.
+        return match bcrypt::verify(typed, hash) {
             Ok(true) => Verdict::RightButOld,
             Ok(false) | Err(_) => Verdict::Wrong,
         };
     }
-    match Argon2::default().verify_password(password.as_bytes(), hash) {
+    match Argon2::default().verify_password(normalised(typed).as_bytes(), hash) {
         Ok(()) => Verdict::Right,
         Err(_) => Verdict::Wrong,
     }
@@ -77,7 +81,7 @@ fn check(password: &str, hash: &str) -> Verdict {
 /// Argon2id (19 MiB, 2 passes, 1 lane: OWASP's first choice) in PHC form.
 pub fn hash_password(password: &str) -> Result<String> {
     let hash: argon2::PasswordHash = Argon2::default()
-        .hash_password(password.as_bytes())
+        .hash_password(normalised(password).as_bytes())
         .map_err(Error::internal)?;
     Ok(hash.to_string())
 }

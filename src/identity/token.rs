@@ -14,7 +14,12 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Credential, SignedIn, revoked::Revocations, seal::Seal};
+use super::{
+    Credential, SignedIn,
+    api_token::{self, ApiTokens},
+    revoked::Revocations,
+    seal::Seal,
+};
 use crate::{
     domain::{
         UserId, ZoneId,
@@ -109,6 +114,7 @@ pub struct Tokens {
     seal: Seal,
     /// What is not believed any more.
     pub revocations: Revocations,
+    api_tokens: ApiTokens,
     /// Newest first.
     keys: RwLock<Arc<Vec<Key>>>,
     reloaded: tokio::sync::Mutex<Option<Instant>>,
@@ -127,8 +133,10 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// Loads the keys; makes the first one if there is none.
     pub async fn load(database: Database, seal: Seal, lifetime: SignedDuration, now: Timestamp) -> Result<Self> {
+        let revocations = Revocations::load(&database).await?;
         let tokens = Self {
-            revocations: Revocations::load(&database).await?,
+            api_tokens: ApiTokens::new(database.clone(), revocations.clone()),
+            revocations,
             database,
             seal,
             keys: RwLock::default(),
@@ -270,6 +278,9 @@ impl Tokens {
 
     /// Who a token speaks for. Anything but a token of ours that is valid at `now` is refused alike.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<SignedIn> {
+        if token.starts_with(api_token::MARK) {
+            return self.api_tokens.verify(token, now).await;
+        }
         let remembered = {
             let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
             verified.get(token).cloned()

@@ -33,7 +33,7 @@ pub struct Erased {
     pub erasures: i64,
 }
 
-/// Looks up what names the user, and locks all of it. Comes before the first write.
+/// Looks up what names the user, and locks all of it. Comes after `user::lock`, before the first write.
 pub async fn prepare(tx: &Tx<'_>, seal: &Seal, user: &User) -> Result<Ready> {
     let national_id = national_id::of(tx, seal, user.id).await?;
     let traces = Traces::of(Known {
@@ -51,7 +51,6 @@ pub async fn prepare(tx: &Tx<'_>, seal: &Seal, user: &User) -> Result<Ready> {
     let agents = store::erase::agents(tx, user.id).await?;
     store::agent::lock(tx, &agents).await?;
     store::position::lock(tx, agents.iter().copied()).await?;
-    store::erase::lock(tx, user.id).await?;
     Ok(Ready {
         user: user.id,
         agents,
@@ -60,19 +59,7 @@ pub async fn prepare(tx: &Tx<'_>, seal: &Seal, user: &User) -> Result<Ready> {
     })
 }
 
-/// Whether the user may be erased now: not with open tasks, and not the last administrator.
-pub async fn check(tx: &Tx<'_>, user: UserId) -> Result<()> {
-    let count = store::erase::open_tasks(tx, user).await?;
-    if count > 0 {
-        return Err(Error::StillInUse { count });
-    }
-    if store::erase::is_last_administrator(tx, user).await? {
-        return Err(Error::LastAdministrator);
-    }
-    Ok(())
-}
-
-/// Erases the user. `actor` is who asked; none: the time was over.
+/// Erases the user, unless open tasks wait for them. The database keeps the last administrator. `actor` is who asked; none: the time was over.
 pub async fn erase(tx: &Tx<'_>, ready: Ready, actor: Option<UserId>, now: Timestamp) -> Result<Erased> {
     let Ready {
         user,
@@ -80,6 +67,10 @@ pub async fn erase(tx: &Tx<'_>, ready: Ready, actor: Option<UserId>, now: Timest
         tasks,
         traces,
     } = ready;
+    let count = store::user::open_tasks(tx, user).await?;
+    if count > 0 {
+        return Err(Error::StillInUse { count });
+    }
     let agents_before = store::agent::find(tx, &agents).await?;
     let tasks_before = store::task::find(tx, &tasks).await?;
     let cleared = store::erase::by_map(tx, user).await?;

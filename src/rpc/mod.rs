@@ -3,9 +3,15 @@
 pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
+pub mod api_token;
 pub mod auth;
+pub mod auth_mail;
+pub mod auth_password;
+pub mod auth_session;
+pub mod auth_totp;
 pub mod change;
 pub mod consent;
+pub mod edge;
 pub mod event;
 pub mod export;
 pub mod legacy;
@@ -14,15 +20,22 @@ pub mod location;
 pub mod national_id;
 pub mod nearby;
 pub mod page;
+pub mod permission;
 pub mod position;
 pub mod privacy;
+pub mod proof;
 pub mod retention;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
+pub mod user;
+pub mod user_access;
+pub mod user_mask;
+pub mod user_read;
 pub mod watch;
 pub mod wire;
 pub mod zone;
+pub mod zone_mask;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -34,7 +47,7 @@ use uuid::Uuid;
 use crate::{
     domain::access::Caller,
     error::{Error, Result},
-    identity::SignedIn,
+    identity::{Credential, SignedIn},
 };
 
 pub use crate::domain::audit::Door;
@@ -52,6 +65,8 @@ pub struct Call {
     pub address: Option<IpAddr>,
     /// How it came in.
     pub door: Door,
+    /// What the caller's program says of itself; printable, and not long.
+    pub user_agent: String,
 }
 
 impl Call {
@@ -76,6 +91,14 @@ impl Call {
     /// Who calls, and by what.
     pub fn signed_in(&self) -> Result<&SignedIn> {
         self.signed_in.as_ref().ok_or(Error::SignedOut)
+    }
+
+    /// The session that calls; an API token is none.
+    pub fn session(&self) -> Result<Uuid> {
+        match self.signed_in()?.credential {
+            Credential::Session { id, .. } => Ok(id),
+            Credential::ApiToken { .. } => Err(Error::Forbidden),
+        }
     }
 
     /// Time left.

@@ -44,7 +44,7 @@ pub async fn set(app: &App, call: &Call, request: pb::SetNationalIdRequest) -> R
     let mut conn = app.database.lease().await?;
     let change = Change::begin(app, call, &mut conn, asked("SetNationalId", &request.request_id), &hashed).await?;
     let user = whom(&change.caller, request.user_id)?;
-    store::erase::lock(change.tx(), user).await?;
+    store::user::lock(change.tx(), &[change.caller.user, user]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }

@@ -273,7 +273,10 @@ pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Resu
     } else {
         until.min(shown_until(&*conn, agent.id).await?)
     };
-    let mut fixes = store::position::track(&*conn, agent.id, from, shown_until, limit).await?;
+    // Where an agent was beyond the zones of who asks is not theirs to know, though it is within them now.
+    let sight = caller.sight().filter(|_| !own);
+    let zones = sight.as_ref().map(|sight| sight.zones.as_slice());
+    let mut fixes = store::position::track(&*conn, agent.id, (from, shown_until), zones, limit).await?;
     let next_page_token = query.cut(&mut fixes, limit, |fix| [fix.time.as_microsecond(), until.as_microsecond()]);
     let shown = |fix: &Fix| wire::position(&if own { *fix } else { lens.blurred(fix) });
     Ok(Response::new(pb::GetTrackResponse {

@@ -8,7 +8,9 @@ use tonic::{Request, Response, Status};
 use super::{
     Call,
     change::{Asked, Change},
-    consent, export, location, national_id, retention, wire,
+    consent, export, location, national_id, retention,
+    user::heed,
+    wire,
 };
 use crate::{
     app::App,
@@ -180,15 +182,13 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     let id = whom(&change.caller, request.user_id)?;
     check_reason(&change.caller, id, &request.reason)?;
+    store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     let user = store::user::get(change.tx(), id).await?;
     let user = user.ok_or(Error::NotFound(Missing::User))?;
     let ready = erasing::prepare(change.tx(), &app.seal, &user).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    // As it is under the locks.
-    let user = store::user::get(change.tx(), id).await?;
-    let user = user.ok_or(Error::NotFound(Missing::User))?;
     let mut answer = pb::ErasePersonResponse {
         user_id: id.0,
         display_name: pseudonym(id),
@@ -198,7 +198,6 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
     if user.erased.is_some() {
         return change.commit(answer).await;
     }
-    erasing::check(change.tx(), id).await?;
     let erased = erasing::erase(change.tx(), ready, Some(change.caller.user), change.now).await?;
     answer.cleared = erased
         .cleared
@@ -211,7 +210,7 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
     if request.validate_only {
         return Ok(answer);
     }
-    app.tokens.revocations.read(&*conn).await?;
+    heed(app, &conn).await;
     drop(conn);
     if !app.hub.forgets(erased.erasures, PATIENCE).await {
         tracing::warn!("copies of the feed are forgotten later: the relay or Redis is away");

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         access::Sight,
         fact::{Fact, Subject},
-        interest::{Hearing, Interest, Noun, TASK_HIDDEN},
+        interest::{AGENT_HIDDEN, Hearing, Interest, Noun, TASK_HIDDEN},
         lens::Lens,
     },
     error::{Error, Result},
@@ -295,7 +295,8 @@ impl Watch {
         let (number, resource) = match self.interest.hearing(fact) {
             Hearing::Nothing => return None,
             Hearing::Event => (*kind as i32, self.resource(subject)),
-            Hearing::Hidden(task) => (TASK_HIDDEN, pb::event::Resource::Hidden(pb::Hidden { task_id: task.0 })),
+            Hearing::TaskHidden(task) => (TASK_HIDDEN, hidden(task.0, 0)),
+            Hearing::AgentHidden(agent) => (AGENT_HIDDEN, hidden(0, agent.0)),
         };
         Some(pb::Event {
             r#type: number,
@@ -331,6 +332,11 @@ impl Watch {
             }
         }
     }
+}
+
+/// Something that went out of sight.
+fn hidden(task_id: i64, agent_id: i64) -> pb::event::Resource {
+    pb::event::Resource::Hidden(pb::Hidden { task_id, agent_id })
 }
 
 /// Waits for the first reason from outside to end.

@@ -35,14 +35,17 @@ static FIND: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from 
 /// Class of the advisory locks that order changes of one agent.
 const LOCK_CLASS: i32 = 2;
 
-/// Waits until no other transaction changes these agents. After `task::lock`, before everything else.
+/// Waits until no other transaction changes these agents, or zones. After `task::lock`, before everything else.
 pub async fn lock(tx: &Tx<'_>, ids: &[AgentId]) -> Result<()> {
     let mut ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     ids.sort_unstable();
     ids.dedup();
     for id in ids {
-        tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id])
-            .await?;
+        tx.run_sql(
+            "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, hashint8($2))",
+            &[&LOCK_CLASS, &id],
+        )
+        .await?;
     }
     Ok(())
 }

@@ -21,40 +21,6 @@ pub async fn agents(on: &impl Query, user: UserId) -> Result<Vec<AgentId>> {
     rows.iter().map(|row| Ok(AgentId(row.read("id")?))).collect()
 }
 
-/// Keeps others from changing a user, its level or its erasure until the transaction ends.
-pub async fn lock(tx: &Tx<'_>, user: UserId) -> Result<()> {
-    tx.run_sql("select id from users where id = $1 for no key update", &[&user.0])
-        .await
-}
-
-/// Open tasks that a user is on, or that are delegated to them.
-pub async fn open_tasks(on: &impl Query, user: UserId) -> Result<usize> {
-    let row = on
-        .one(
-            "select count(*) as n from tasks t where t.state <= 3 and t.delete_time is null
-               and (t.delegate_user_id = $1
-                    or exists (select from assignments s join agents a on a.id = s.agent_id
-                               where s.task_id = t.id and a.user_id = $1))",
-            &[&user.0],
-        )
-        .await?;
-    let count: i64 = row.read("n")?;
-    Ok(usize::try_from(count).unwrap_or_default())
-}
-
-/// Whether there is no administrator but this user. Until the transaction ends no other administrator goes away.
-pub async fn is_last_administrator(tx: &Tx<'_>, user: UserId) -> Result<bool> {
-    let rows = tx
-        .rows(
-            "select id from users where level = 3 and active and delete_time is null and erase_time is null
-             order by id for no key update",
-            &[],
-        )
-        .await?;
-    let ids: Vec<i64> = rows.iter().map(|row| row.read("id")).collect::<Result<_>>()?;
-    Ok(ids == [user.0])
-}
-
 /// How many rows of a table went, or were changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cleared {

@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use tokio_postgres::Row;
+
 use super::{Query, Tx, decode::Column};
 use crate::{
     domain::{UserId, mail::Purpose},
@@ -106,6 +108,18 @@ pub struct Returned {
     pub email: String,
 }
 
+/// Who got a secret, if it is good for this purpose now; it stays so.
+pub async fn peek_token(on: &impl Query, hash: &[u8], purpose: Purpose, now: Timestamp) -> Result<Option<Returned>> {
+    let row = on
+        .row(
+            "select user_id, email from mailed_tokens
+             where hash = $1 and purpose = $2 and use_time is null and expire_time > $3",
+            &[&hash, &(purpose as i16), &now],
+        )
+        .await?;
+    row.as_ref().map(returned).transpose()
+}
+
 /// Uses a secret up, if it is good for this purpose now.
 pub async fn use_token(tx: &Tx<'_>, hash: &[u8], purpose: Purpose, now: Timestamp) -> Result<Option<Returned>> {
     let row = tx
@@ -116,13 +130,26 @@ pub async fn use_token(tx: &Tx<'_>, hash: &[u8], purpose: Purpose, now: Timestam
             &[&hash, &(purpose as i16), &now],
         )
         .await?;
-    row.map(|row| {
-        Ok(Returned {
-            user: UserId(row.read("user_id")?),
-            email: row.read("email")?,
-        })
+    row.as_ref().map(returned).transpose()
+}
+
+fn returned(row: &Row) -> Result<Returned> {
+    Ok(Returned {
+        user: UserId(row.read("user_id")?),
+        email: row.read("email")?,
     })
-    .transpose()
+}
+
+/// Ends the secrets of a user that set a password: there is a new one.
+pub async fn end_tokens(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<()> {
+    let purposes = [Purpose::Invitation, Purpose::Reset].map(|purpose| purpose as i16);
+    tx.run(
+        "update mailed_tokens set expire_time = $3
+         where user_id = $1 and purpose = any($2) and use_time is null and expire_time > $3",
+        &[&user.0, &purposes.as_slice(), &now],
+    )
+    .await
+    .map(drop)
 }
 
 /// A mail whose turn it is.
@@ -191,6 +218,27 @@ pub async fn give_up(on: &impl Query, id: i64, failure: &str, now: Timestamp) ->
     )
     .await
     .map(drop)
+}
+
+/// All mails whose words are kept: number, to whom, and what they say, sealed.
+pub async fn all_sealed(tx: &Tx<'_>) -> Result<Vec<(i64, UserId, Vec<u8>)>> {
+    let rows = tx
+        .rows(
+            "select id, user_id, sealed from mails where sealed <> '' order by id for update",
+            &[],
+        )
+        .await?;
+    let mails = rows
+        .iter()
+        .map(|row| Ok((row.read("id")?, UserId(row.read("user_id")?), row.read("sealed")?)));
+    mails.collect()
+}
+
+/// Replaces what a mail is sealed in.
+pub async fn reseal(tx: &Tx<'_>, id: i64, sealed: &[u8]) -> Result<()> {
+    tx.run("update mails set sealed = $2 where id = $1", &[&id, &sealed])
+        .await
+        .map(drop)
 }
 
 /// Mails that wait, and mails that were given up.

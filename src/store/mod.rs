@@ -2,8 +2,10 @@
 
 pub mod agent;
 pub mod agent_list;
+pub mod api_token;
 pub mod conditions;
 pub mod consent;
+pub mod credentials;
 pub mod data_key;
 pub mod database;
 pub mod decode;
@@ -24,6 +26,7 @@ pub mod shift;
 pub mod task;
 pub mod task_list;
 pub mod user;
+pub mod user_list;
 pub mod zone;
 
 pub use database::{Conn, Database, Query, Tx};

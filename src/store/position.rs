@@ -36,7 +36,7 @@ const LOCKS: i64 = 64;
 /// Days ahead that have their partition ready.
 const DAYS_AHEAD: i64 = 2;
 
-/// Waits until no other transaction adds fixes of these agents. After `agent::lock`, before everything else.
+/// Waits until no other transaction adds fixes of these agents, or changes zones. After `agent::lock`, before everything else.
 pub async fn lock(tx: &Tx<'_>, agents: impl IntoIterator<Item = AgentId>) -> Result<()> {
     let shares: BTreeSet<i32> = agents
         .into_iter()
@@ -44,7 +44,7 @@ pub async fn lock(tx: &Tx<'_>, agents: impl IntoIterator<Item = AgentId>) -> Res
         .collect();
     let shares: Vec<i32> = shares.into_iter().collect();
     tx.run_sql(
-        "select pg_advisory_xact_lock($1, share) from unnest($2::int[]) share",
+        "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, share) from unnest($2::int[]) share",
         &[&LOCK_CLASS, &shares],
     )
     .await
@@ -267,13 +267,23 @@ pub async fn settle(tx: &Tx<'_>, fixes: &[&Fix], now: Timestamp) -> Result<BTree
         .collect()
 }
 
-/// Up to `limit` fixes of an agent from `from` on and before `until`, oldest first.
-pub async fn track(on: &impl Query, agent: AgentId, from: Timestamp, until: Timestamp, limit: i64) -> Result<Vec<Fix>> {
+/// Up to `limit` fixes of an agent from `from` on and before `until`, oldest first; only those in these zones, if told.
+pub async fn track(
+    on: &impl Query,
+    agent: AgentId,
+    (from, until): (Timestamp, Timestamp),
+    zones: Option<&[ZoneId]>,
+    limit: i64,
+) -> Result<Vec<Fix>> {
+    let zones: Option<Vec<i64>> = zones.map(|zones| zones.iter().map(|zone| zone.0).collect());
     let rows = on
         .rows(
-            "select agent_id, fix_time, location, accuracy, speed, heading, source from positions
-             where agent_id = $1 and fix_time >= $2 and fix_time < $3 order by fix_time limit $4",
-            &[&agent.0, &from, &until, &limit],
+            "select agent_id, fix_time, location, accuracy, speed, heading, source from positions p
+             where agent_id = $1 and fix_time >= $2 and fix_time < $3
+               and ($4::bigint[] is null or (select z.id from zones z where st_covers(z.boundary, p.location)
+                                             order by z.id limit 1) = any($4))
+             order by fix_time limit $5",
+            &[&agent.0, &from, &until, &zones, &limit],
         )
         .await?;
     rows.iter().map(decode).collect()

@@ -157,6 +157,22 @@ pub async fn list(
     rows.iter().map(decode).collect()
 }
 
+/// All sessions of a user, likewise, those that ended too.
+pub async fn list_all(on: &impl Query, user: UserId, after: Option<(Timestamp, Uuid)>, limit: i64) -> Result<Vec<Session>> {
+    let (after_time, after_id) = after.unzip();
+    let rows = on
+        .rows(
+            "select s.id, s.user_id, s.create_time, s.auth_time, s.last_use_time, s.expire_time, s.end_time, s.end_reason,
+                    s.user_agent, s.address
+             from sessions s
+             where s.user_id = $1 and ($2::timestamptz is null or (s.create_time, s.id) < ($2, $3::uuid))
+             order by s.create_time desc, s.id desc limit $4",
+            &[&user.0, &after_time, &after_id, &limit],
+        )
+        .await?;
+    rows.iter().map(decode).collect()
+}
+
 /// Ends a session of a user and its access tokens. False if the user has no such session; one that ended stays as it is.
 pub async fn end(tx: &Tx<'_>, user: UserId, id: Uuid, reason: End, now: Timestamp) -> Result<bool> {
     let row = tx

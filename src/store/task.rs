@@ -33,10 +33,13 @@ static FIND: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from 
 const LOCK_CLASS: i32 = 1;
 
 /// Waits until no other transaction changes this task. Comes before everything else in a transaction:
-/// it takes no transaction number, so numbers follow the order of the changes (see `outbox`).
+/// it takes no transaction number, so numbers follow the order of the changes (see `outbox`). No zone changes either.
 pub async fn lock(tx: &Tx<'_>, id: TaskId) -> Result<()> {
-    tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id.0])
-        .await
+    tx.run_sql(
+        "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, hashint8($2))",
+        &[&LOCK_CLASS, &id.0],
+    )
+    .await
 }
 
 /// Tasks by number, deleted ones too; those that are not there are left out.

@@ -154,12 +154,7 @@ fn conditions(filter: &Filter) -> Conditions {
         all.and_within("t.location", bounds);
     }
     if !words.is_empty() {
-        all.and(
-            "t.words @@ to_tsquery('simple', (select string_agg(replace(trim(fold(w)), ' ', ' & ') || ':*', ' & ')
-                                              from unnest($::text[]) w where trim(fold(w)) <> ''))",
-            words.clone(),
-            Type::TEXT_ARRAY,
-        );
+        all.and_words("t.words", words);
     }
     if let Some(sight) = sight {
         all.and_seen_task(sight);

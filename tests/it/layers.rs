@@ -10,6 +10,7 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &[]),
+    ("address", &[]),
     ("language", &[]),
     ("pb", &["codec"]),
     ("error", &["domain", "language", "pb"]),
@@ -25,9 +26,34 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("app", &["config", "error", "identity", "live", "mail", "privacy", "store"]),
     (
         "rpc",
-        &["app", "domain", "error", "identity", "live", "mail", "pb", "privacy", "store"],
+        &[
+            "app",
+            "descriptor",
+            "domain",
+            "error",
+            "identity",
+            "live",
+            "mail",
+            "pb",
+            "privacy",
+            "store",
+        ],
     ),
-    ("layer", &["app", "config", "descriptor", "error", "identity", "pb", "rpc"]),
+    (
+        "layer",
+        &[
+            "address",
+            "app",
+            "config",
+            "descriptor",
+            "domain",
+            "error",
+            "identity",
+            "live",
+            "pb",
+            "rpc",
+        ],
+    ),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
     ("files", &["config", "openapi"]),
@@ -51,12 +77,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
     // `descriptor` for the JSON of messages, which is made from it.
-    ("ws_bridge", &["config", "descriptor", "pb", "telemetry"]),
+    ("ws_bridge", &["address", "config", "descriptor", "pb", "telemetry"]),
     ("bot", &["config", "pb", "telemetry"]),
 ];
 
 /// Crates that a module may use, where not all.
-const MAY_USE: &[(&str, &[&str])] = &[("domain", &["jiff", "serde", "thiserror", "uuid"]), ("language", &["tokio"])];
+const MAY_USE: &[(&str, &[&str])] = &[
+    (
+        "domain",
+        &["idna", "jiff", "serde", "thiserror", "unicode_normalization", "uuid"],
+    ),
+    ("language", &["tokio"]),
+];
 
 /// Crates that only some modules may use.
 const KEPT_TO: &[(&str, &[&str])] = &[

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gad::{
     descriptor,
-    layer::legacy::declared,
     pb::legacy::{self as pb, Dialect, auth_service_client::AuthServiceClient},
 };
 use prost_reflect::{DescriptorPool, MethodDescriptor};
@@ -340,7 +339,7 @@ fn every_path_says_how_it_answers() {
     let mut wrong = Vec::new();
     for method in older_methods(&pool) {
         let name = method.full_name();
-        let answers = declared::answers(&pool, &method);
+        let answers = descriptor::answers(&pool, &method);
         if answers.last().is_none_or(|last| last.when.is_some()) {
             wrong.push(format!("{name}: no last answer that fits all"));
         }
@@ -373,6 +372,11 @@ async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
     let nothing = detail("Not Found");
     door.get("/api/v1/nothing", None).await.is(404, &nothing);
     door.get("/api/nothing", None).await.is(404, &nothing);
+    let described = door.get("/api/v1/openapi.json", None).await;
+    assert_eq!(
+        described.json()["paths"]["/api/v1/auth/login"]["post"]["tags"],
+        json!(["AuthService"])
+    );
     door.post("/api/v1/auth/nothing", None, json!({})).await.is(404, &nothing);
     let told = door.get("/api/v1/auth/login", None).await;
     told.is(405, &detail("Method Not Allowed"));

@@ -14,9 +14,10 @@ use gad::{
         MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
     },
     pb::{
-        self, agent_service_client::AgentServiceClient, auth_service_client::AuthServiceClient,
-        event_service_client::EventServiceClient, privacy_service_client::PrivacyServiceClient,
-        task_service_client::TaskServiceClient, zone_service_client::ZoneServiceClient,
+        self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
+        auth_service_client::AuthServiceClient, event_service_client::EventServiceClient,
+        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
+        task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -101,6 +102,30 @@ impl Person {
     /// Zones.
     pub fn zones(&self) -> ZoneServiceClient<Door> {
         ZoneServiceClient::new(self.door.clone())
+    }
+
+    /// Users.
+    pub fn users(&self) -> UserServiceClient<Door> {
+        UserServiceClient::new(self.door.clone())
+    }
+
+    /// API tokens.
+    pub fn api_tokens(&self) -> ApiTokenServiceClient<Door> {
+        ApiTokenServiceClient::new(self.door.clone())
+    }
+
+    /// Permissions.
+    pub fn permissions(&self) -> PermissionServiceClient<Door> {
+        PermissionServiceClient::new(self.door.clone())
+    }
+
+    /// Calls by another token over a channel.
+    pub fn by(&self, token: &str, channel: Channel) -> Self {
+        let person = Self {
+            token: token.to_owned(),
+            ..self.clone()
+        };
+        person.over(channel)
     }
 
     /// Creates a task with a title.
@@ -270,6 +295,32 @@ impl World {
         person
     }
 
+    /// Somebody new with the usual password, signed in; authority ends at these zones.
+    pub async fn newcomer(&self, email: &str, level: UserLevel, zone_ids: &[i64]) -> Person {
+        let user = pb::User {
+            email: email.to_owned(),
+            display_name: email.to_owned(),
+            level: level as i32,
+            zone_ids: zone_ids.to_vec(),
+            ..Default::default()
+        };
+        let request = pb::CreateUserRequest {
+            user: Some(user),
+            password: DEMO_PASSWORD.to_owned(),
+            email_verified: true,
+            ..Default::default()
+        };
+        self.administrator().await.users().create_user(request).await.unwrap();
+        self.sign_in(email).await
+    }
+
+    /// The number of a zone by its code.
+    pub async fn zone(&self, code: &str) -> i64 {
+        let zones = self.supervisor().await.zones().list_zones(pb::ListZonesRequest {}).await;
+        let zones = zones.unwrap().into_inner().zones;
+        zones.iter().find(|zone| zone.code == code).expect("a zone of the city").id
+    }
+
     /// Somebody by e-mail, with a token of now.
     pub async fn sign_in(&self, email: &str) -> Person {
         let email = match self.settings.environment {
@@ -279,6 +330,7 @@ impl World {
         let request = pb::LoginRequest {
             email,
             password: DEMO_PASSWORD.to_owned(),
+            ..Default::default()
         };
         let answer = AuthServiceClient::new(self.replica.channel())
             .login(request)

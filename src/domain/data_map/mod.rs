@@ -165,6 +165,8 @@ const fn nobodys(name: &'static str, purpose: &'static str, plain: &'static [&'s
 }
 
 const SECRET: Told = Told::Left("es un secreto, o su huella");
+const WORDS: Told = Told::Left("son las palabras de otra columna, otra vez");
+const REMADE: Gone = Gone::Stays("se rehace con las palabras que quedan");
 const POINTS: Gone = Gone::Stays("el número lleva a un usuario sin datos");
 const RECORD: Gone = Gone::Stays("es constancia del trabajo; se reemplaza lo que nombra a la persona");
 

@@ -1,6 +1,6 @@
 //! What is kept of people to know who they are and to let them in.
 
-use super::{Gone, Kind, Rows, SECRET, Table, Told, Whose, of_row, personal, reference, secret};
+use super::{Gone, Kind, REMADE, Rows, SECRET, Table, Told, WORDS, Whose, of_row, personal, reference, secret};
 
 /// The tables.
 pub const TABLES: &[Table] = &[
@@ -14,6 +14,7 @@ pub const TABLES: &[Table] = &[
             "id",
             "uid",
             "level",
+            "service",
             "active",
             "create_time",
             "update_time",
@@ -46,11 +47,16 @@ pub const TABLES: &[Table] = &[
             personal("password_change_time", Kind::Activity, Told::AsIs, Gone::Default),
             personal("password_expired", Kind::Activity, Told::AsIs, Gone::Default),
             personal("failed_logins", Kind::Activity, Told::AsIs, Gone::Default),
+            personal("lock_time", Kind::Activity, Told::AsIs, Gone::Default),
+            personal("lock_reason", Kind::Text, Told::AsIs, Gone::Default),
             personal("lock_end_time", Kind::Activity, Told::AsIs, Gone::Default),
             personal("last_login_time", Kind::Activity, Told::AsIs, Gone::Default),
             personal("totp_sealed", Kind::Credential, SECRET, Gone::Default),
             personal("totp_confirm_time", Kind::Activity, Told::AsIs, Gone::Default),
             personal("totp_step", Kind::Activity, Told::AsIs, Gone::Default),
+            personal("folded_name", Kind::Identity, WORDS, REMADE),
+            personal("name_words", Kind::Identity, WORDS, REMADE),
+            personal("words", Kind::Identity, WORDS, REMADE),
         ],
         mentions: &[],
     },

@@ -1,6 +1,6 @@
 //! What is kept of work, of who does it and where, and what tells of nobody.
 
-use super::{Gone, Kind, RECORD, Rows, SECRET, Table, Told, Whose, nobodys, of_row, personal, reference, text};
+use super::{Gone, Kind, REMADE, Rows, SECRET, Table, Told, WORDS, Whose, nobodys, of_row, personal, reference, text};
 
 /// The tables.
 pub const TABLES: &[Table] = &[
@@ -136,12 +136,7 @@ pub const TABLES: &[Table] = &[
                 Gone::Stays("es el lugar del trabajo"),
             ),
             text("location_description"),
-            personal(
-                "words",
-                Kind::Text,
-                Told::Left("son las palabras del texto, otra vez"),
-                RECORD,
-            ),
+            personal("words", Kind::Text, WORDS, REMADE),
         ],
         mentions: &["title", "description", "location_description"],
     },

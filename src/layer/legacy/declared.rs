@@ -44,8 +44,21 @@ pub struct Answer {
     pub only: Option<FieldDescriptor>,
     /// Status of success.
     pub status: StatusCode,
-    /// Own words by reason: status, if it is not the dialect's, and text, if it is not.
-    pub refusals: HashMap<&'static str, (Option<StatusCode>, Option<String>)>,
+    /// Own words of this path.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A refusal in a path's own words.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub reason: &'static str,
+    /// Status, if it is not the dialect's.
+    pub status: Option<StatusCode>,
+    /// Text, if it is not the dialect's.
+    pub detail: Option<String>,
+    /// Key of the body that alone is wrong.
+    pub key: Option<String>,
 }
 
 /// The methods of the older products, by path.
@@ -59,19 +72,6 @@ pub fn methods(pool: &DescriptorPool) -> Methods {
             .map(|method| (descriptor::path(&method), Arc::new(Method::of(pool, &method))))
             .collect(),
     )
-}
-
-/// The `answer` options of a method.
-pub fn answers(pool: &DescriptorPool, method: &MethodDescriptor) -> Vec<pb::Answer> {
-    let Some(extension) = pool.get_extension_by_name("gad.legacy.v1.answer") else {
-        return Vec::new();
-    };
-    let options = method.options();
-    let declared = options.get_extension(&extension);
-    let declared = declared.as_list().unwrap_or_default().iter();
-    declared
-        .filter_map(|answer| answer.as_message()?.transcode_to().ok())
-        .collect()
 }
 
 /// An expression for the paths that tell fields that are wrong as a bare list, for what Envoy itself has to say.
@@ -92,7 +92,7 @@ impl Method {
         let (input, output) = (method.input(), method.output());
         let routes = descriptor::routes(pool, method);
         Self {
-            answers: answers(pool, method)
+            answers: descriptor::answers(pool, method)
                 .into_iter()
                 .map(|declared| Answer::of(declared, &input, &output))
                 .collect(),
@@ -122,12 +122,12 @@ impl Answer {
             status,
             refusals,
         } = declared;
-        let refusals = refusals.into_iter().map(|refusal| {
-            let own = (
-                status_of(refusal.status),
-                Some(refusal.detail.clone()).filter(|text| !text.is_empty()),
-            );
-            (reason_name(refusal.reason()), own)
+        let said = |text: String| Some(text).filter(|text| !text.is_empty());
+        let refusals = refusals.into_iter().map(|refusal| Refusal {
+            reason: reason_name(refusal.reason()),
+            status: status_of(refusal.status),
+            detail: said(refusal.detail),
+            key: said(refusal.key),
         });
         Self {
             when,
@@ -147,14 +147,14 @@ fn status_of(number: i32) -> Option<StatusCode> {
 fn is_so(when: &pb::When, body: Option<(Form, &Map<String, Value>)>, query: &str) -> bool {
     let pb::When {
         form: _,
-        key,
+        keys,
         without,
         parameter,
     } = when;
-    let value = body.and_then(|(_, said)| said.get(key));
+    let value = body.and_then(|(_, said)| keys.iter().find_map(|key| said.get(key)));
     let text = value.and_then(Value::as_str);
     (when.form() == Form::Unspecified || body.is_some_and(|(form, _)| form == when.form()))
-        && (key.is_empty() || value.is_some())
+        && (keys.is_empty() || value.is_some())
         && (without.is_empty() || text.is_some_and(|text| !text.contains(without)))
         && (parameter.is_empty() || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == parameter.as_str()))
 }

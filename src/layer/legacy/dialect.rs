@@ -10,7 +10,7 @@ pub fn words(dialect: Dialect, reason: ErrorReason, with_token: bool) -> Option<
     use Dialect as D;
     use ErrorReason as R;
     const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
-    let words = match (reason, dialect) {
+    let told = match (reason, dialect) {
         (R::SignedOut, _) if !with_token => (UNAUTHORIZED, "Not authenticated"),
         (R::SignedOut, D::Inventory) => (UNAUTHORIZED, "Token inválido"),
         (R::SignedOut, D::Recway) => (UNAUTHORIZED, "Invalid authentication credentials"),
@@ -18,6 +18,9 @@ pub fn words(dialect: Dialect, reason: ErrorReason, with_token: bool) -> Option<
         (R::WrongCredentials, D::Inventory) => (UNAUTHORIZED, "Credenciales incorrectas"),
         (R::WrongCredentials, D::Recway) => (UNAUTHORIZED, "Invalid email or password"),
         (R::WrongCredentials, _) => (UNAUTHORIZED, "Incorrect email or password"),
+        // Their way to prove that one is there is to sign in again.
+        (R::StepUpRequired, _) => return words(dialect, R::SignedOut, true),
+        (R::ScopeTooNarrow, _) => return words(dialect, R::Forbidden, true),
         (R::Forbidden, D::Inventory) => (StatusCode::FORBIDDEN, "No tienes permisos para realizar esta acción"),
         (R::Forbidden, D::Recway) => (StatusCode::FORBIDDEN, "Not enough permissions"),
         (R::Forbidden, _) => (StatusCode::BAD_REQUEST, "The user doesn't have enough privileges"),
@@ -29,7 +32,7 @@ pub fn words(dialect: Dialect, reason: ErrorReason, with_token: bool) -> Option<
         (R::Internal, _) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         _ => return None,
     };
-    Some(words)
+    Some(told)
 }
 
 /// HTTP status of a code that has no words of its own.

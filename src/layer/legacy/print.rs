@@ -7,6 +7,8 @@ use serde::{
     ser::{SerializeMap as _, SerializeSeq as _},
 };
 
+use crate::descriptor::key;
+
 /// A message, printed.
 pub struct Message<'a>(pub &'a DynamicMessage);
 
@@ -14,25 +16,6 @@ pub struct Message<'a>(pub &'a DynamicMessage);
 pub struct Field<'a>(pub &'a DynamicMessage, pub &'a FieldDescriptor);
 
 struct One<'a>(&'a Value, &'a Kind);
-
-/// The key of a field: its name, or its `json_name` if that is not what protobuf makes of the name by itself.
-pub fn key(field: &FieldDescriptor) -> &str {
-    let (name, declared) = (field.name(), field.json_name());
-    let mut letters = declared.chars();
-    let mut raise = false;
-    for letter in name.chars() {
-        if letter == '_' {
-            raise = true;
-            continue;
-        }
-        let expected = if raise { letter.to_ascii_uppercase() } else { letter };
-        raise = false;
-        if letters.next() != Some(expected) {
-            return declared;
-        }
-    }
-    if letters.next().is_none() { name } else { declared }
-}
 
 impl Serialize for Message<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

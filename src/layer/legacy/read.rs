@@ -3,8 +3,7 @@
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value as Field};
 use serde_json::{Map, Value};
 
-use super::print::key;
-use crate::pb::legacy::Form;
+use crate::{descriptor::key, pb::legacy::Form};
 
 /// Something in a body that cannot be read.
 #[derive(Debug, Clone, PartialEq)]

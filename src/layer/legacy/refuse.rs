@@ -6,8 +6,17 @@ use serde_json::{Map, Value, json};
 use tonic::{Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::{Asked, Heard, declared::Answer, dialect, print::key, read::Fault, respond};
-use crate::pb::{ErrorReason, legacy::Dialect};
+use super::{
+    Asked, Heard,
+    declared::{Answer, Refusal},
+    dialect,
+    read::Fault,
+    respond,
+};
+use crate::{
+    descriptor::key,
+    pb::{ErrorReason, legacy::Dialect},
+};
 
 /// Seconds that calls are counted over.
 const WINDOW: u32 = 60;
@@ -18,17 +27,28 @@ pub fn refuse(asked: &Asked, heard: &Heard, status: &Status, headers: HeaderMap)
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.as_str()).unwrap_or_default();
     let known = ErrorReason::from_str_name(&format!("ERROR_REASON_{reason}")).unwrap_or_default();
+    let faults = if known == ErrorReason::InvalidField {
+        faults(answer, asked, heard, &details)
+    } else {
+        Vec::new()
+    };
     let words = dialect::words(answer.dialect, known, asked.with_token);
-    let own = answer.refusals.get(reason);
+    let own = answer
+        .refusals
+        .iter()
+        .find(|own| own.reason == reason && is_about(own, &faults));
     let code = own
-        .and_then(|own| own.0)
+        .and_then(|own| own.status)
         .or(words.map(|words| words.0))
         .unwrap_or_else(|| dialect::status(answer.dialect, status.code()));
-    let text = own.and_then(|own| own.1.as_deref()).map(|text| filled(text, asked, heard));
+    let text = own
+        .and_then(|own| own.detail.as_deref())
+        .map(|text| filled(text, asked, heard));
     let body = match (text, known, answer.dialect) {
-        (None, ErrorReason::InvalidField, _) => invalid(answer, asked, heard, &details),
-        (None, ErrorReason::RateLimited, Dialect::GrupoGad) => too_many(&details, &headers),
         (Some(text), ..) => json!({ "detail": text }),
+        (None, ErrorReason::InvalidField, Dialect::Recway | Dialect::Inventory) => json!({ "detail": faults }),
+        (None, ErrorReason::InvalidField, _) => json!({ "detail": "Validation Error", "errors": faults }),
+        (None, ErrorReason::RateLimited, Dialect::GrupoGad) => too_many(&details, &headers),
         (None, ..) => {
             let localized = details.localized_message().map(|message| message.message.as_str());
             let text = words.map(|words| words.1).or(localized).unwrap_or(status.message());
@@ -41,6 +61,12 @@ pub fn refuse(asked: &Asked, heard: &Heard, status: &Status, headers: HeaderMap)
         response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
     }
     response
+}
+
+/// Whether own words are about what is wrong: all of it lies at their key, if they have one.
+fn is_about(own: &Refusal, faults: &[Value]) -> bool {
+    let Some(key) = &own.key else { return true };
+    !faults.is_empty() && faults.iter().all(|fault| fault["loc"][1] == key.as_str())
 }
 
 /// A text with what path and body say in place of `{name}`.
@@ -56,17 +82,9 @@ fn filled(text: &str, asked: &Asked, heard: &Heard) -> String {
     filled
 }
 
-/// What is wrong with the fields.
-fn invalid(answer: &Answer, asked: &Asked, heard: &Heard, details: &ErrorDetails) -> Value {
-    let mut errors: Vec<Value> = Vec::new();
-    let mut add = |error: Value| {
-        if !errors.iter().any(|there| there["loc"] == error["loc"]) {
-            errors.push(error);
-        }
-    };
-    for fault in &heard.faults {
-        add(wrong(fault));
-    }
+/// What is wrong with the fields, each place once.
+fn faults(answer: &Answer, asked: &Asked, heard: &Heard, details: &ErrorDetails) -> Vec<Value> {
+    let mut faults: Vec<Value> = heard.faults.iter().map(wrong).collect();
     let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
     // What is no field stands for the faults.
     let said = |path: &str| heard.faults.is_empty() || !path.is_empty();
@@ -75,12 +93,12 @@ fn invalid(answer: &Answer, asked: &Asked, heard: &Heard, details: &ErrorDetails
         .iter()
         .filter(|violation| said(&violation.field))
     {
-        add(violated(answer, asked, heard, &violation.field, &violation.description));
+        let fault = violated(answer, asked, heard, &violation.field, &violation.description);
+        if !faults.iter().any(|there| there["loc"] == fault["loc"]) {
+            faults.push(fault);
+        }
     }
-    match answer.dialect {
-        Dialect::GrupoGad | Dialect::Unspecified => json!({ "detail": "Validation Error", "errors": errors }),
-        Dialect::Recway | Dialect::Inventory => json!({ "detail": errors }),
-    }
+    faults
 }
 
 fn wrong(fault: &Fault) -> Value {
@@ -94,38 +112,32 @@ fn wrong(fault: &Fault) -> Value {
     error
 }
 
-/// A rule that a field breaks; its path is that of the request's message.
+/// A rule that a field breaks. Its path is that of the request, or of the canonical request behind it, which has another
+/// shape: then its last part says which.
 fn violated(answer: &Answer, asked: &Asked, heard: &Heard, path: &str, text: &str) -> Value {
-    let place = |field: &FieldDescriptor| path.strip_prefix(field.name());
-    let Some((into, inside)) = answer.into.as_ref().and_then(|into| Some((into, place(into)?))) else {
-        let first = path.split('.').next().unwrap_or_default();
-        let named = asked
-            .method
-            .templates
-            .iter()
-            .any(|template| template.names().any(|name| name == first));
-        let place = if path.is_empty() {
-            json!(["body"])
-        } else {
-            json!([if named { "path" } else { "query" }, path])
-        };
-        return json!({ "type": "value_error", "loc": place, "msg": text });
+    let input = &asked.method.input;
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let place = match &answer.into {
+        Some(into) if into.name() == first => steps(into, rest),
+        Some(_) if path.is_empty() => Vec::new(),
+        Some(into) if input.get_field_by_name(first).is_none() => steps(into, path.rsplit('.').next().unwrap_or(path)),
+        _ => {
+            let mut templates = asked.method.templates.iter();
+            let named = templates.any(|template| template.names().any(|name| name == first));
+            let place = json!([if named { "path" } else { "query" }, path]);
+            return json!({ "type": "value_error", "loc": place, "msg": text });
+        }
     };
-    let place = steps(into, inside);
-    let input = place
-        .iter()
-        .try_fold(&Value::from(heard.said.clone()), |at, step| found(at, step))
-        .cloned();
-    let mut error = match &input {
+    let said = Value::from(heard.said.clone());
+    let input = place.iter().try_fold(&said, found);
+    let mut error = match input {
         None => json!({ "type": "missing", "msg": "Field required" }),
         Some(_) => json!({ "type": "value_error", "msg": text }),
     };
     if !place.iter().any(is_secret) {
         error["input"] = json!(input);
     }
-    let mut loc = vec![json!("body")];
-    loc.extend(place);
-    error["loc"] = Value::Array(loc);
+    error["loc"] = [vec![json!("body")], place].concat().into();
     error
 }
 

@@ -8,6 +8,7 @@ use crate::{
     app::App,
     domain::country,
     error::{Error, Result},
+    identity::cookie,
     pb::{
         self as canonical,
         legacy::{self as pb, auth_service_server::AuthService},
@@ -26,7 +27,7 @@ pub struct Auth(pub Arc<App>);
 #[tonic::async_trait]
 impl AuthService for Auth {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
-        Ok(login(&self.0, request.into_inner()).await?)
+        Ok(login(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
     async fn get_me(&self, request: Request<pb::GetMeRequest>) -> Result<Response<pb::Account>, Status> {
@@ -57,7 +58,7 @@ impl AuthService for Auth {
     }
 }
 
-async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
+async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
     let pb::LoginRequest { body: _, form, json } = request;
     let is_form = form.is_some();
     let form = form.map(|pb::LoginForm { username, password }| (username, password));
@@ -69,9 +70,12 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
          }| (email, password),
     );
     let (email, password) = form.or(json).ok_or_else(|| Error::unreadable("no credentials"))?;
-    let answer = auth::login(app, canonical::LoginRequest { email, password })
-        .await?
-        .into_inner();
+    let credentials = canonical::LoginRequest {
+        email,
+        password,
+        code: String::new(),
+    };
+    let answer = auth::login(app, call, credentials).await?.into_inner();
     let canonical::LoginResponse {
         access_token,
         token_type: _,
@@ -96,8 +100,7 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
             session: Some(session),
         }));
     }
-    let cookie = format!("access_token={access_token}; HttpOnly; Max-Age={expires_in}; Path=/; SameSite=strict; Secure");
-    let cookie = MetadataValue::try_from(cookie).map_err(Error::internal)?;
+    let cookies = cookie::given(&app.seal, &access_token, expires_in, app.settings.secure_cookies);
     let token = pb::Token {
         access_token,
         token_type,
@@ -108,7 +111,10 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
         token: Some(token),
         session: None,
     });
-    response.metadata_mut().insert("set-cookie", cookie);
+    for cookie in cookies {
+        let cookie = MetadataValue::try_from(cookie).map_err(Error::internal)?;
+        response.metadata_mut().append("set-cookie", cookie);
+    }
     Ok(response)
 }
 
