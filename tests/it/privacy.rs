@@ -388,6 +388,7 @@ async fn an_erased_person_leaves_no_value_anywhere() {
     let login = pb::LoginRequest {
         email: "plantada.rosa@gad.example".to_owned(),
         password: DEMO_PASSWORD.to_owned(),
+        code: String::new(),
     };
     let refused = AuthServiceClient::new(world.replica.channel())
         .login(login)
