@@ -23,7 +23,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("live", &["app", "config", "domain", "error", "store"]),
     ("privacy", &["app", "domain", "error", "identity", "store"]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
-    ("app", &["config", "error", "identity", "live", "mail", "privacy", "store"]),
+    ("admin", &["config", "domain", "error", "identity", "store"]),
+    ("keys", &["config", "error", "identity", "mail", "store"]),
+    (
+        "app",
+        &["admin", "config", "error", "identity", "live", "mail", "privacy", "store"],
+    ),
     (
         "rpc",
         &[
