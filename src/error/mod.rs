@@ -48,6 +48,8 @@ pub enum Missing {
     User,
     /// A zone.
     Zone,
+    /// A consent's text.
+    ConsentText,
     /// An API token.
     ApiToken,
     /// A session.
@@ -153,8 +155,11 @@ pub enum Error {
     #[error("user taken")]
     UserTaken,
     /// The agent or the user has open tasks, or somebody's authority ends at the zone.
-    #[error("still in use")]
-    StillInUse,
+    #[error("still in use by {count}")]
+    StillInUse {
+        /// How many.
+        count: usize,
+    },
     /// No administrator who can sign in would remain.
     #[error("last administrator")]
     LastAdministrator,
@@ -255,6 +260,7 @@ impl Error {
                 None => en.to_owned(),
             },
             Self::IllegalStep { action, state } => format!("{en} ({action:?} from {state:?})"),
+            Self::StillInUse { count } => format!("{en} ({count})"),
             _ => en.to_owned(),
         }
     }
@@ -278,10 +284,14 @@ impl From<Error> for Status {
         }
         let language = Language::current();
         let (code, reason, es, en) = error.row();
-        let text = match language {
+        let mut text = match language {
             Language::Es => es,
             Language::En => en,
-        };
+        }
+        .to_owned();
+        if let Error::StillInUse { count } = &error {
+            text.push_str(&format!(" ({count})"));
+        }
         let mut details = ErrorDetails::new();
         details
             .set_error_info(reason_name(reason), DOMAIN, [])

@@ -53,6 +53,7 @@ async fn watch(
     } = request;
     let interest = Interest {
         caller: signed_in.caller.clone(),
+        lens: app.precision.shared_lens(&signed_in.caller),
         wanted: wanted(filter.unwrap_or_default())?,
     };
     if include_snapshot && !cursor.is_empty() {
