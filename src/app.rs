@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    audit::{Audit, Chain, Keeper},
     config::ServeSettings,
     error::{Error, Result},
     identity::{Passwords, Tokens},
@@ -54,6 +55,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Passwords.
     pub passwords: Passwords,
+    /// Who did what.
+    pub audit: Arc<Audit>,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -72,6 +75,7 @@ pub struct Background {
     hub: Hub,
     wake: Wake,
     connector: Connector,
+    keeper: Keeper,
 }
 
 impl Background {
@@ -82,8 +86,14 @@ impl Background {
             hub,
             wake,
             connector,
+            keeper,
         } = self;
-        tokio::join!(relay.run(stop.clone()), hub.run(stop.clone()), wake.carry(connector, stop));
+        tokio::join!(
+            relay.run(stop.clone()),
+            hub.run(stop.clone()),
+            keeper.run(stop.clone()),
+            wake.carry(connector, stop)
+        );
     }
 }
 
@@ -115,11 +125,21 @@ impl App {
             clock: clock.clone(),
             retention: SignedDuration::from_hours(settings.feed_retention_hours.into()),
         };
+        let (audit, refused) = Audit::new(Chain::new(&settings.secret_key));
+        let audit = Arc::new(audit);
+        let keeper = Keeper {
+            audit: Arc::clone(&audit),
+            refused,
+            database: database.clone(),
+            clock: clock.clone(),
+            retention_days: settings.audit_retention_days,
+        };
         let background = Background {
             relay,
             hub: hub.clone(),
             wake: wake.clone(),
             connector: database.connector().clone(),
+            keeper,
         };
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
@@ -128,6 +148,7 @@ impl App {
             database,
             tokens,
             passwords,
+            audit,
             hub,
             wake,
             snapshots,

@@ -36,6 +36,9 @@ pub enum Command {
     Simulate(SimulateSettings),
     /// Check that database and Redis are set up as the program needs them.
     Doctor(DoctorSettings),
+    /// Look after the audit.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Write the protobuf descriptor set, as Envoy wants it.
     Descriptor {
         /// File to write; `-` for standard output.
@@ -53,6 +56,30 @@ pub enum Command {
     Up(Box<UpSettings>),
     /// Start a private PostgreSQL and Redis, run a command with DATABASE_URL and REDIS_URL set, stop them.
     WithStores(WithStoresSettings),
+}
+
+/// What `gad audit` can do.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Name every row that was altered, removed, inserted or reordered; exits with 1 if there is one.
+    Verify(AuditVerifySettings),
+}
+
+/// `gad audit verify`.
+#[derive(Debug, Clone, Args)]
+pub struct AuditVerifySettings {
+    /// Only this day (UTC), such as 2026-01-31; none: all.
+    #[arg(long)]
+    pub day: Option<jiff::civil::Date>,
+    /// A row that must be there, as a server logged it: `audit anchor`.
+    #[arg(long)]
+    pub anchor: Option<String>,
+    /// Secret of the servers that wrote it.
+    #[arg(long, env = "SECRET_KEY", hide_env_values = true, default_value = DEMO_SECRET)]
+    pub secret_key: SecretString,
+    /// Database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 }
 
 /// Where a program runs.
@@ -167,6 +194,12 @@ pub struct ServeSettings {
     /// Hours that the feed can be resumed from.
     #[arg(long, env = "GAD_FEED_RETENTION_HOURS", default_value_t = 72)]
     pub feed_retention_hours: u32,
+    /// Days that audit rows are kept; 0: for ever.
+    #[arg(long, env = "AUDIT_RETENTION_DAYS", default_value_t = 2190)]
+    pub audit_retention_days: u32,
+    /// Whether calls are audited: always, but where it is measured what that costs.
+    #[arg(skip = true)]
+    pub audited: bool,
     /// Events that a watcher may be behind before it is told to resume.
     #[arg(long, env = "GAD_WATCH_QUEUE", default_value_t = 1024)]
     pub watch_queue: usize,

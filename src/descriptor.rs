@@ -1,8 +1,11 @@
 //! The descriptor set of all protos, and what methods declare of themselves.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, FileDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, FileDescriptor, MethodDescriptor};
 
 use crate::{
     domain::access::Level,
@@ -15,10 +18,20 @@ pub const SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gad.bin"));
 /// Package of our services.
 const PACKAGE: &str = "gad.v1.";
 
-/// The descriptors, decoded.
 #[expect(clippy::expect_used, reason = "the build script made the set")]
+static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(SET).expect("the embedded descriptor set is whole"));
+
+/// The descriptors, decoded once.
 pub fn pool() -> DescriptorPool {
-    DescriptorPool::decode(SET).expect("the embedded descriptor set is whole")
+    POOL.clone()
+}
+
+/// Whether a field holds a secret, marked by `debug_redact`: it is never written down.
+pub fn is_secret(field: &FieldDescriptor) -> bool {
+    let options = field.options();
+    let mark = options.get_field_by_name("debug_redact");
+    mark.and_then(|mark| mark.as_bool()).unwrap_or_default()
 }
 
 /// Names of our services, such as `gad.v1.TaskService`.

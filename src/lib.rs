@@ -13,6 +13,7 @@ pub mod domain;
 pub mod store;
 pub mod live;
 pub mod identity;
+pub mod audit;
 pub mod app;
 pub mod rpc;
 pub mod layer;

@@ -5,7 +5,8 @@ use std::{io::Write as _, path::Path, process::ExitCode};
 use clap::Parser as _;
 use gad::{
     app::Clock,
-    config::{Cli, Command, ServeSettings},
+    audit,
+    config::{AuditCommand, Cli, Command, ServeSettings},
     descriptor, doctor, import, seed,
     serve::Server,
     simulate, stack, store, telemetry,
@@ -90,6 +91,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             } else {
                 ExitCode::SUCCESS
             });
+        }
+        Command::Audit(AuditCommand::Verify(settings)) => {
+            let found = audit::verify::run(&settings, &mut |finding| println!("{finding}")).await?;
+            println!("{} rows of {} days: {} findings", found.rows, found.days, found.findings);
+            return Ok(if found.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,

@@ -1,6 +1,7 @@
 //! What every gRPC call passes before its handler, in this order: name, is there room, measure, deadline, who, may they.
 
 pub mod access;
+pub mod audit;
 pub mod deadline;
 pub mod door;
 pub mod limit;
@@ -20,7 +21,8 @@ use tracing::Instrument as _;
 
 use crate::{
     app::App,
-    descriptor::Rules,
+    audit::{Actor, Trail},
+    descriptor::{Rule, Rules},
     error::{Error, LANGUAGE, Language},
 };
 
@@ -119,7 +121,7 @@ impl GateLayer {
     async fn pass<S>(
         &self,
         name: &name::Name,
-        mut request: Request<Body>,
+        request: Request<Body>,
         inner: S,
         room: limit::Room,
     ) -> Result<Response<Body>, Error>
@@ -128,19 +130,41 @@ impl GateLayer {
         S::Future: Send + 'static,
     {
         let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
+        let trail = audit::trail(&self.app, name, rule, &request);
+        let answer = self.answer(name, rule, &trail, request, inner).await;
+        Ok(room.kept_by(audit::close(&self.app, &trail, answer).await?))
+    }
+
+    async fn answer<S>(
+        &self,
+        name: &name::Name,
+        rule: &Rule,
+        trail: &Trail,
+        mut request: Request<Body>,
+        inner: S,
+    ) -> Result<Response<Body>, Error>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
         let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
-        let admitted = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
-        self.limits.count(rule, admitted, &request)?;
+        let signed_in = deadline::within(deadline, access::identify(&self.app, rule, request.headers())).await??;
+        if let Some(signed_in) = &signed_in {
+            trail.actor(Actor::User(signed_in.caller.user));
+        }
+        access::admit(rule, signed_in.as_ref())?;
+        self.limits.count(rule, signed_in, &request)?;
         let (address, door) = (limit::address(&request), door::of(&request));
         request.extensions_mut().insert(crate::rpc::Call {
-            signed_in: admitted,
+            signed_in,
             deadline,
             request_id: name.request_id(),
             address,
             door,
+            trail: trail.clone(),
         });
         let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
-        Ok(room.kept_by(explained(answer?)))
+        Ok(explained(answer?))
     }
 }
 

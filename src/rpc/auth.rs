@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{Call, wire};
 use crate::{
     app::App,
+    audit::Actor,
     domain::access::Caller,
     error::{Error, Result},
     pb::{self, auth_service_server::AuthService},
@@ -20,7 +21,7 @@ pub struct Auth(pub Arc<App>);
 #[tonic::async_trait]
 impl AuthService for Auth {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
-        Ok(login(&self.0, request.into_inner()).await?)
+        Ok(login(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
     async fn get_me(&self, request: Request<pb::GetMeRequest>) -> Result<Response<pb::User>, Status> {
@@ -32,12 +33,16 @@ impl AuthService for Auth {
     }
 }
 
-async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
+async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
     let pb::LoginRequest { email, password } = request;
     let found = {
         let conn = app.database.lease().await?;
         store::user::by_email(&*conn, &email.to_lowercase()).await?
     };
+    call.trail.detail("email", app.audit.chain.pseudonym(&email.to_lowercase()));
+    if let Some(known) = &found {
+        call.trail.subject(known.user.id);
+    }
     let (user, hash) = found.map(|known| (known.user, known.password_hash)).unzip();
     let fits = app.passwords.verify(password, hash).await?;
     let user = user.filter(|_| fits).ok_or(Error::WrongCredentials)?;
@@ -45,6 +50,8 @@ async fn login(app: &App, request: pb::LoginRequest) -> Result<Response<pb::Logi
         user: user.id,
         level: user.level,
     };
+    call.trail.actor(Actor::User(user.id));
+    call.trail.resource("user", user.id.0);
     let (access_token, until) = app.tokens.sign(caller, app.clock.now())?;
     Ok(Response::new(pb::LoginResponse {
         access_token,

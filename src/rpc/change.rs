@@ -2,16 +2,18 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
-use prost::Message;
+use prost::{Message, Name};
 use tonic::{Response, metadata::MetadataValue};
 
 use super::Call;
 use crate::{
     app::App,
+    audit::Trail,
     domain::{
         AgentId, TaskId,
         access::Caller,
         agent::Agent,
+        audit::{Entry, Head, OK},
         fact::{Before, Fact, FactKind, Subject},
         task::Task,
     },
@@ -40,6 +42,8 @@ pub struct Change<'a> {
     asked: Asked<'a>,
     hash: Vec<u8>,
     facts: Vec<Fact>,
+    /// What is to be written down of it.
+    pub trail: Trail,
     /// Who does it.
     pub caller: Caller,
     /// When.
@@ -50,10 +54,12 @@ impl<'a> Change<'a> {
     /// Opens the transaction.
     pub async fn begin(app: &'a App, call: &Call, conn: &'a mut Conn, asked: Asked<'a>, request: &impl Message) -> Result<Self> {
         let caller = call.caller()?;
+        call.trail.idempotency_id(asked.request_id);
         Ok(Self {
             tx: conn.begin(call.left()).await?,
             hash: digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec(),
             facts: Vec::new(),
+            trail: call.trail.clone(),
             now: app.clock.now(),
             app,
             asked,
@@ -74,6 +80,7 @@ impl<'a> Change<'a> {
         let Some(bytes) = store::replay::claim(&self.tx, &self.ticket(), self.now).await? else {
             return Ok(None);
         };
+        self.trail.settle();
         let mut response = Response::new(T::decode(bytes.as_slice()).map_err(Error::internal)?);
         response.metadata_mut().insert(REPLAYED, MetadataValue::from_static("true"));
         Ok(Some(response))
@@ -90,20 +97,25 @@ impl<'a> Change<'a> {
 
     /// The task as it is now, if the caller may see it, and its etag is the one the caller saw (or none is given).
     pub async fn task(&self, id: TaskId, etag: &str) -> Result<Task> {
+        self.trail.resource("task", id.0);
         let task = store::task::get(&self.tx, id)
             .await?
             .filter(|task| task.is_visible_to(&self.caller))
             .ok_or(Error::NotFound(Missing::Task))?;
+        self.trail.before(&super::wire::task(&task, &self.caller, self.now));
         super::wire::check_etag(etag, task.revision)?;
         Ok(task)
     }
 
     /// The agent as it is now, likewise.
     pub async fn agent(&self, id: AgentId, etag: &str) -> Result<Agent> {
+        self.trail.resource("agent", id.0);
         let agent = store::agent::get(&self.tx, id)
             .await?
             .filter(|agent| agent.is_visible_to(&self.caller))
             .ok_or(Error::NotFound(Missing::Agent))?;
+        self.trail.subject(agent.user);
+        self.trail.before(&super::wire::agent(&agent));
         super::wire::check_etag(etag, agent.revision)?;
         Ok(agent)
     }
@@ -162,18 +174,37 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Makes it last, with its facts and its answer; or forgets it, if it was only to be checked.
-    pub async fn commit<T: Message>(self, answer: T) -> Result<Response<T>> {
+    /// Makes it last, with its facts, its answer and its row of the audit; or forgets it, if it was only to be checked.
+    pub async fn commit<T: Message + Name>(self, answer: T) -> Result<Response<T>> {
+        self.trail.settle();
         if self.asked.validate_only {
             return Ok(Response::new(answer));
         }
-        store::outbox::add(&self.tx, &self.facts).await?;
-        if !self.asked.request_id.is_empty() {
-            store::replay::keep(&self.tx, &self.ticket(), &answer.encode_to_vec()).await?;
+        self.trail.after(&answer);
+        // What does not wait for each other's answers goes to the database in one go.
+        let (_, _, end) = tokio::try_join!(store::outbox::add(&self.tx, &self.facts), self.keep(&answer), self.take())?;
+        if let Some((end, entry)) = end {
+            self.app.audit.append(&self.tx, end, vec![entry]).await?;
         }
         let Self { app, tx, .. } = self;
         tx.commit().await?;
         app.wake.ring();
         Ok(Response::new(answer))
+    }
+
+    /// Keeps the answer for those who ask again.
+    async fn keep(&self, answer: &impl Message) -> Result<()> {
+        if self.asked.request_id.is_empty() {
+            return Ok(());
+        }
+        store::replay::keep(&self.tx, &self.ticket(), &answer.encode_to_vec()).await
+    }
+
+    /// The entry of the audit, and the end of the segment that it goes to.
+    async fn take(&self) -> Result<Option<(Head, Entry)>> {
+        match self.trail.entry(self.now, OK) {
+            Some(entry) => Ok(Some((self.app.audit.take(&self.tx, self.now).await?, entry))),
+            None => Ok(None),
+        }
     }
 }

@@ -24,6 +24,7 @@ use tonic::{Extensions, Request};
 use uuid::Uuid;
 
 use crate::{
+    audit::Trail,
     domain::access::Caller,
     error::{Error, Result},
     identity::SignedIn,
@@ -44,6 +45,8 @@ pub struct Call {
     pub address: Option<IpAddr>,
     /// How it came in.
     pub door: Door,
+    /// What is to be written down of it.
+    pub trail: Trail,
 }
 
 impl Call {

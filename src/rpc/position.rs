@@ -207,6 +207,8 @@ async fn settle(
 /// GetTrack.
 pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Result<Response<pb::GetTrackResponse>> {
     let (caller, now) = (call.caller()?, app.clock.now());
+    call.trail.resource("agent", request.agent_id);
+    call.trail.request(&request);
     let pb::GetTrackRequest {
         agent_id,
         start_time,
@@ -236,6 +238,7 @@ pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Resu
     let limit = page::limit(page_size, 1000);
     let conn = app.database.lease().await?;
     let agent = agent_read::visible(&*conn, AgentId(agent_id), &caller).await?;
+    call.trail.subject(agent.user);
     let mut fixes = store::position::track(&*conn, agent.id, from, until, limit).await?;
     let next_page_token = query.cut(&mut fixes, limit, |fix| [fix.time.as_microsecond(), until.as_microsecond()]);
     Ok(Response::new(pb::GetTrackResponse {

@@ -2,6 +2,8 @@
 
 pub mod agent;
 pub mod agent_list;
+pub mod audit;
+pub mod audit_list;
 pub mod conditions;
 pub mod database;
 pub mod decode;
