@@ -48,7 +48,7 @@ fn inbound(set: &FileDescriptorSet) -> String {
             .flat_map(|file| &file.service)
             .flat_map(|service| &service.method)
     };
-    let name = |full: &str| full.rsplit('.').next().unwrap_or_default().to_owned();
+    let name = |full: &str| full.trim_start_matches('.').to_owned();
     let mut inputs: Vec<String> = methods().map(|m| name(m.input_type())).collect();
     let mut outputs: Vec<String> = methods().map(|m| name(m.output_type())).collect();
     inputs.sort();
@@ -58,29 +58,32 @@ fn inbound(set: &FileDescriptorSet) -> String {
     outputs.retain(|output| !inputs.contains(output));
     // The generator leaves out messages that have nothing to check.
     let empty = |name: &String| {
-        let messages = set
-            .file
-            .iter()
-            .filter(|file| file.package() == "gad.v1")
-            .flat_map(|file| &file.message_type);
-        messages
-            .into_iter()
-            .any(|message| message.name() == name && message.field.is_empty())
+        set.file.iter().any(|file| {
+            let inside = name.strip_prefix(file.package()).and_then(|rest| rest.strip_prefix('.'));
+            let message = file.message_type.iter().find(|message| Some(message.name()) == inside);
+            message.is_some_and(|message| message.field.is_empty())
+        })
     };
     let (unchecked, inputs): (Vec<_>, Vec<_>) = inputs.into_iter().partition(empty);
     let mut code = String::new();
-    for input in inputs {
+    for input in &inputs {
         let _ = writeln!(
             code,
-            "impl crate::codec::Inbound for {input} {{
+            "impl crate::codec::Inbound for {} {{
     fn check(&self) -> Result<(), prost_protovalidate::ValidationError> {{
         prost_protovalidate::Validate::validate(self)
     }}
-}}"
+}}",
+            rust(input)
         );
     }
-    for output in outputs.into_iter().chain(unchecked) {
-        let _ = writeln!(code, "impl crate::codec::Inbound for {output} {{}}");
+    for output in outputs.iter().chain(&unchecked) {
+        let _ = writeln!(code, "impl crate::codec::Inbound for {} {{}}", rust(output));
     }
     code
+}
+
+/// The Rust type of a message: `gad.v1.Task` is `gad::v1::Task`.
+fn rust(name: &str) -> String {
+    name.replace('.', "::")
 }

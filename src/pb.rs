@@ -10,11 +10,21 @@
     clippy::unwrap_used
 )]
 
-tonic::include_proto!("gad.v1");
+pub use gad::v1::*;
 
-// The validation names messages by their package.
+// Generated code names things by their packages.
 mod gad {
-    pub use crate::pb as v1;
+    pub mod v1 {
+        tonic::include_proto!("gad.v1");
+    }
+}
+
+/// Raw bodies.
+pub mod google {
+    /// `google.api.HttpBody`.
+    pub mod api {
+        tonic::include_proto!("google.api");
+    }
 }
 
 include!(concat!(env!("OUT_DIR"), "/validate_impl.rs"));

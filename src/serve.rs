@@ -18,7 +18,7 @@ use crate::{
     health::Health,
     layer::{self, GateLayer},
     pb,
-    rpc::{agent::Agents, auth::Auth, event::Events, task::Tasks, zone::Zones},
+    rpc::{agent::Agents, audit::Audits, auth::Auth, event::Events, task::Tasks, zone::Zones},
     telemetry::Metrics,
 };
 
@@ -146,6 +146,9 @@ fn routes(app: &Arc<App>) -> Routes {
         )
         .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::audit_service_server::AuditServiceServer::new(Audits(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
         .add_service(
             pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),

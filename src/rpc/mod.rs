@@ -3,6 +3,8 @@
 pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
+pub mod audit;
+pub mod audit_export;
 pub mod auth;
 pub mod change;
 pub mod event;
