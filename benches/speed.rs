@@ -76,7 +76,17 @@ async fn run() -> Result<()> {
     say(begun, &format!("making {} tasks and {} agents", sizes.rows, sizes.agents));
     let bench = Bench::start(sizes).await?;
     let mut rows = Vec::new();
-    for kind in ["unary", "rest", "list", "nearest", "live", "positions", "audit", "overload", "idle"] {
+    for kind in [
+        "unary",
+        "rest",
+        "list",
+        "nearest",
+        "live",
+        "positions",
+        "audit",
+        "overload",
+        "idle",
+    ] {
         if !bench.sizes.wants(kind) {
             continue;
         }

@@ -5,7 +5,10 @@ use std::{
     sync::LazyLock,
 };
 
-use prost::{Message, Name};
+use prost::{
+    Message, Name,
+    encoding::{DecodeContext, decode_key, skip_field},
+};
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _, SerializeOptions, Value as Field};
 use serde_json::{Map, Value};
 
@@ -41,40 +44,63 @@ impl Encoded {
     pub fn json(&self) -> Value {
         self.decoded().map(|message| json(&message)).unwrap_or_default()
     }
+
+    /// The message as JSON, with null for those of these fields that are not set.
+    fn with_empty(&self, tags: &BTreeSet<u32>) -> Value {
+        let Some(message) = self.decoded() else {
+            return Value::Null;
+        };
+        let mut told = json(&message);
+        for tag in tags {
+            let field = message.descriptor().get_field(*tag);
+            let field = field.filter(|field| !message.has_field(field) && !descriptor::is_secret(field));
+            if let (Some(field), Some(told)) = (field, told.as_object_mut()) {
+                told.insert(field.name().to_owned(), Value::Null);
+            }
+        }
+        told
+    }
 }
 
 /// The fields in which two messages differ, as they were before and after; none before: all that are set.
 pub fn changes(before: Option<&Encoded>, after: &Encoded) -> Map<String, Value> {
-    let Some(new) = after.decoded() else {
-        return Map::new();
+    let mut told = Map::new();
+    let Some(before) = before.filter(|before| before.name == after.name) else {
+        told.insert("after".to_owned(), without_derived(after.json()));
+        return told;
     };
-    let old = before.filter(|before| before.name == after.name).and_then(Encoded::decoded);
-    let mut changes = Map::new();
-    let Some(old) = old else {
-        changes.insert("after".to_owned(), without_derived(json(&new)));
-        return changes;
-    };
-    let (mut was, mut is) = (Map::new(), Map::new());
-    let changed: Vec<_> = new
-        .descriptor()
-        .fields()
-        .filter(|field| !DERIVED.contains(&field.name()))
-        .filter(|field| old.has_field(field) != new.has_field(field) || old.get_field(field) != new.get_field(field))
+    let (mut old, mut new) = (fields(&before.bytes), fields(&after.bytes));
+    let same: Vec<u32> = old
+        .iter()
+        .filter(|(tag, bytes)| new.get(tag) == Some(bytes))
+        .map(|(tag, _)| *tag)
         .collect();
-    for (message, side) in [(&old, &mut was), (&new, &mut is)] {
-        let mut only = DynamicMessage::new(message.descriptor());
-        for field in changed.iter().filter(|field| message.has_field(field)) {
-            only.set_field(field, message.get_field(field).into_owned());
-        }
-        let Value::Object(mut told) = json(&only) else { continue };
-        for field in &changed {
-            let value = told.remove(field.name()).unwrap_or_default();
-            side.insert(field.name().to_owned(), value);
-        }
+    for tag in same {
+        old.remove(&tag);
+        new.remove(&tag);
     }
-    changes.insert("before".to_owned(), Value::Object(was));
-    changes.insert("after".to_owned(), Value::Object(is));
-    changes
+    let names: BTreeSet<u32> = old.keys().chain(new.keys()).copied().collect();
+    for (side, fields) in [("before", old), ("after", new)] {
+        let only = Encoded {
+            name: after.name.clone(),
+            bytes: fields.into_values().collect::<Vec<_>>().concat(),
+        };
+        told.insert(side.to_owned(), without_derived(only.with_empty(&names)));
+    }
+    told
+}
+
+/// The bytes of each field of a message, by its number.
+fn fields(mut bytes: &[u8]) -> BTreeMap<u32, Vec<u8>> {
+    let mut fields: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+    while !bytes.is_empty() {
+        let whole = bytes;
+        let skipped = decode_key(&mut bytes)
+            .and_then(|(tag, kind)| skip_field(kind, tag, &mut bytes, DecodeContext::default()).map(|()| tag));
+        let Ok(tag) = skipped else { break };
+        fields.entry(tag).or_default().extend(&whole[..whole.len() - bytes.len()]);
+    }
+    fields
 }
 
 fn json(message: &DynamicMessage) -> Value {
@@ -168,7 +194,10 @@ mod tests {
     #[test]
     fn what_is_new_is_told_wholly() {
         let told = Value::Object(changes(None, &task("a", &[])));
-        assert_eq!(told, json!({ "after": { "id": 7, "title": "a", "state": "TASK_STATE_PAUSED" } }));
+        assert_eq!(
+            told,
+            json!({ "after": { "id": 7, "title": "a", "state": "TASK_STATE_PAUSED" } })
+        );
     }
 
     #[test]

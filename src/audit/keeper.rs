@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::Audit;
 use crate::{
     app::Clock,
-    domain::audit::{ANCHOR, Entry, Head, Place, RETENTION, day},
+    domain::audit::{ANCHOR, Entry, Head, RETENTION, day},
     error::{Error, Result},
     store::{self, Database, Tx},
 };
@@ -22,6 +22,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(60);
 /// Time between rows that tell where all segments end.
 const ANCHORS: SignedDuration = SignedDuration::from_mins(5);
+/// How much longer than a day its rows may come.
+const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// Refused attempts written in one transaction at most.
 const BATCH: usize = 256;
 /// Wait before refused attempts are written once more.
@@ -132,9 +134,8 @@ impl Duties {
         for entries in by_day.into_values() {
             let mut conn = self.database.lease().await?;
             let tx = conn.begin(None).await?;
-            let end = self.audit.take(&tx, entries[0].time).await?;
-            self.audit.append(&tx, end, entries).await?;
-            tx.commit().await?;
+            let time = entries[0].time;
+            self.audit.commit_all(tx, entries, time).await?;
         }
         Ok(())
     }
@@ -145,20 +146,12 @@ impl Duties {
         loop {
             let done = tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.audit.crowded.notified() => self.widen().await,
                 _ = look.tick() => self.tend().await,
             };
             if let Err(cause) = done {
                 tracing::warn!(%cause, "the audit is not tended to");
             }
         }
-    }
-
-    async fn widen(&self) -> Result<()> {
-        let mut conn = self.database.lease().await?;
-        let tx = conn.begin(None).await?;
-        self.audit.widen(&tx, day(self.clock.now())).await?;
-        tx.commit().await
     }
 
     async fn tend(&self) -> Result<()> {
@@ -170,7 +163,18 @@ impl Duties {
             tx.commit().await?;
         }
         self.anchor(now).await?;
+        self.index(now).await?;
         self.retire(now).await
+    }
+
+    /// Makes the rows of days that are over findable; calls that began before midnight may still write for a while.
+    async fn index(&self, now: Timestamp) -> Result<()> {
+        let mut conn = self.database.lease().await?;
+        let tx = conn.begin(None).await?;
+        if store::audit::try_lock(&tx).await? {
+            store::audit::index_before(&tx, day(now - GRACE)).await?;
+        }
+        tx.commit().await
     }
 
     /// Tells where all segments of today and of the day before end, and logs the hash of the row that tells it: whoever
@@ -194,16 +198,10 @@ impl Duties {
         }
         let detail = serde_json::json!({ "days": days }).to_string();
         let entry = Entry::by_system(ANCHOR, format!("day/{today}"), detail, Uuid::new_v4(), now);
-        let end = self.append(&tx, entry).await?;
         store::audit::anchored(&tx, today, now).await?;
-        tx.commit().await?;
+        let end = self.audit.commit_all(tx, vec![entry], now).await?;
         tracing::info!(anchor = %format_args!("{}/{}", end.place, hex::encode(&end.hash)), "audit anchor");
         Ok(())
-    }
-
-    async fn append(&self, tx: &Tx<'_>, entry: Entry) -> Result<Head> {
-        let end = self.audit.take(tx, entry.time).await?;
-        self.audit.append(tx, end, vec![entry]).await
     }
 
     async fn ends(&self, tx: &Tx<'_>, day: Date) -> Result<Ends> {
@@ -235,16 +233,18 @@ impl Duties {
         Ok(())
     }
 
-    async fn drop_rows(&self, day: Date, now: Timestamp) -> Result<Place> {
+    async fn drop_rows(&self, day: Date, now: Timestamp) -> Result<()> {
         let mut conn = self.database.lease().await?;
         let tx = conn.begin(None).await?;
         let detail = serde_json::json!({ "ends": self.ends(&tx, day).await? }).to_string();
         let entry = Entry::by_system(RETENTION, format!("day/{day}"), detail, Uuid::new_v4(), now);
-        let end = self.append(&tx, entry).await?;
-        store::audit::drop_rows(&tx, day, end.place).await?;
+        let mut seat = self.audit.seat(&tx, now).await?;
+        store::audit::drop_rows(&tx, day, seat.next()?).await?;
+        self.audit.append(&tx, &mut seat, vec![entry], &[]).await?;
         tx.commit().await?;
+        seat.settle()?;
         tracing::info!(%day, "audit rows dropped");
-        Ok(end.place)
+        Ok(())
     }
 }
 
@@ -294,7 +294,10 @@ mod tests {
         let told = folded(&entries);
         let detail = |entry: &Entry| entry.personal.clone().expect("words").detail;
         assert_eq!(told.len(), 2);
-        assert_eq!((&told[0].method, detail(&told[0])), (&"a".to_owned(), r#"{"repeated":3}"#.to_owned()));
+        assert_eq!(
+            (&told[0].method, detail(&told[0])),
+            (&"a".to_owned(), r#"{"repeated":3}"#.to_owned())
+        );
         assert_eq!(told[1], entries[1]);
     }
 }

@@ -3,31 +3,34 @@
 pub mod chain;
 pub mod diff;
 pub mod keeper;
+pub mod seat;
 pub mod trail;
 pub mod verify;
 pub mod walk;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
 
 use jiff::{Timestamp, civil::Date};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 pub use chain::Chain;
 pub use keeper::Keeper;
+pub use seat::Seat;
 pub use trail::{Known, Trail};
 
 pub use crate::domain::audit::Actor;
 
+use seat::Seats;
+
 use crate::{
-    domain::audit::{Day, Entry, Head, OK, Place},
+    domain::{
+        audit::{Day, Entry, Head, OK, Place},
+        fact::Fact,
+    },
     error::{Error, Result},
     store::{self, Tx},
 };
 
-/// Segments that a day begins with, and that are added when all are taken.
-const SEGMENTS: i32 = 16;
-/// Most segments of a day.
-const MOST: i32 = 1024;
 /// Refused attempts that wait to be written at most.
 const QUEUE: usize = 4096;
 
@@ -37,9 +40,8 @@ pub struct Audit {
     /// Makes the hashes.
     pub chain: Chain,
     refused: mpsc::Sender<Entry>,
-    /// Rings when all segments of a day are taken.
-    crowded: Notify,
-    turn: AtomicU32,
+    /// Segments that are this server's, and not in use.
+    seats: Arc<Seats>,
 }
 
 impl Audit {
@@ -49,33 +51,28 @@ impl Audit {
         let audit = Self {
             chain,
             refused,
-            crowded: Notify::new(),
-            turn: AtomicU32::new(0),
+            seats: Arc::default(),
         };
         (audit, queue)
     }
 
-    /// Takes the end of a segment for the rest of the transaction. Comes last, lest others wait for long.
-    pub async fn take(&self, tx: &Tx<'_>, now: Timestamp) -> Result<Head> {
+    /// A segment for the rows of a transaction. Comes after all locks, for it may add a segment to the day.
+    pub async fn seat(&self, tx: &Tx<'_>, now: Timestamp) -> Result<Seat> {
         let day = crate::domain::audit::day(now);
-        if let Some(head) = store::audit::take(tx, day).await? {
-            return Ok(head);
+        while let Some(seat) = self.seats.take(day) {
+            if let Some(seat) = seat.find(tx).await? {
+                return Ok(seat);
+            }
         }
-        if self.open(tx, day, now).await? {
-            let head = store::audit::take(tx, day).await?;
-            return head.ok_or_else(|| Error::internal("a new day without segments"));
-        }
-        // The keeper adds segments; until then this one waits, each time for another.
-        self.crowded.notify_one();
-        let segments = store::audit::day(tx, day).await?.map_or(0, |known| known.day.segments);
-        let turn = i64::from(self.turn.fetch_add(1, Ordering::Relaxed)) % i64::from(segments.max(1));
-        let segment = i32::try_from(turn).unwrap_or_default() + 1;
-        let head = store::audit::wait(tx, day, segment).await?;
-        head.ok_or_else(|| Error::internal("a segment of the audit is gone"))
+        self.open(tx, day, now).await?;
+        let head = self.add_segment(tx, day).await?;
+        Ok(self.seats.add(head))
     }
 
-    /// Adds entries to a taken segment; answers where it ends then.
-    pub async fn append(&self, tx: &Tx<'_>, mut end: Head, entries: Vec<Entry>) -> Result<Head> {
+    /// Adds entries to a segment, and facts to the outbox.
+    pub async fn append(&self, tx: &Tx<'_>, seat: &mut Seat, entries: Vec<Entry>, facts: &[Fact]) -> Result<()> {
+        let before = seat.end()?.place.number;
+        let mut end = seat.end()?.clone();
         let mut rows = Vec::with_capacity(entries.len());
         for entry in entries {
             let row = self.chain.link(entry, &end)?;
@@ -85,18 +82,27 @@ impl Audit {
             };
             rows.push(row);
         }
-        store::audit::append(tx, &rows, &end, &self.chain.of_head(&end)).await?;
-        Ok(end)
+        store::audit::append(tx, &rows, before, &end, &self.chain.of_head(&end), facts).await?;
+        seat.go_on(end);
+        Ok(())
     }
 
-    /// Writes the row of a call that is about to be answered, in the transaction of what it changes. Comes last in it.
-    pub async fn record(&self, tx: &Tx<'_>, trail: &Trail, now: Timestamp) -> Result<()> {
-        if let Some(entry) = trail.entry(now, OK) {
-            let end = self.take(tx, now).await?;
-            self.append(tx, end, vec![entry]).await?;
-            trail.settle();
-        }
+    /// Commits a transaction with the row of the call that is about to be answered.
+    pub async fn commit(&self, tx: Tx<'_>, trail: &Trail, now: Timestamp) -> Result<()> {
+        let Some(entry) = trail.entry(now, OK) else {
+            return tx.commit().await;
+        };
+        self.commit_all(tx, vec![entry], now).await?;
+        trail.settle();
         Ok(())
+    }
+
+    /// Commits a transaction with rows of the day of `now`.
+    async fn commit_all(&self, tx: Tx<'_>, entries: Vec<Entry>, now: Timestamp) -> Result<Head> {
+        let mut seat = self.seat(&tx, now).await?;
+        self.append(&tx, &mut seat, entries, &[]).await?;
+        tx.commit().await?;
+        seat.settle()
     }
 
     /// Writes down, soon, that a call was refused.
@@ -108,48 +114,41 @@ impl Audit {
         }
     }
 
-    /// Opens a day; false if it was opened before.
-    async fn open(&self, tx: &Tx<'_>, day: Date, now: Timestamp) -> Result<bool> {
+    /// Opens a day, unless it was opened before.
+    async fn open(&self, tx: &Tx<'_>, day: Date, now: Timestamp) -> Result<()> {
         if store::audit::day(tx, day).await?.is_some() {
-            return Ok(false);
+            return Ok(());
         }
         store::audit::lock(tx).await?;
         if store::audit::day(tx, day).await?.is_some() {
-            return Ok(true);
+            return Ok(());
         }
         let new = Day {
             day,
             previous: store::audit::day_before(tx, day).await?,
-            segments: SEGMENTS,
+            segments: 0,
         };
-        store::audit::open(tx, &new, &self.chain.of_day(&new), now).await?;
-        self.add_segments(tx, day, 1..=SEGMENTS).await?;
-        Ok(true)
+        store::audit::open(tx, &new, &self.chain.of_day(&new), now).await
     }
 
-    /// Adds segments to a day that was opened.
-    async fn widen(&self, tx: &Tx<'_>, day: Date) -> Result<()> {
-        store::audit::lock(tx).await?;
-        let Some(known) = store::audit::day(tx, day).await? else {
-            return Ok(());
-        };
-        let before = known.day.segments;
+    /// Adds a segment to a day that was opened.
+    async fn add_segment(&self, tx: &Tx<'_>, day: Date) -> Result<Head> {
+        let known = store::audit::hold(tx, day).await?;
+        let known = known.ok_or_else(|| Error::internal("a day of the audit is gone"))?;
         let wider = Day {
-            segments: (before + SEGMENTS).min(MOST),
+            segments: known.day.segments + 1,
             ..known.day
         };
         store::audit::widen(tx, &wider, &self.chain.of_day(&wider)).await?;
-        self.add_segments(tx, day, before + 1..=wider.segments).await
-    }
-
-    async fn add_segments(&self, tx: &Tx<'_>, day: Date, segments: std::ops::RangeInclusive<i32>) -> Result<()> {
-        for segment in segments {
-            let head = Head {
-                place: Place { day, segment, number: 0 },
-                hash: Vec::new(),
-            };
-            store::audit::add_head(tx, &head, &self.chain.of_head(&head)).await?;
-        }
-        Ok(())
+        let head = Head {
+            place: Place {
+                day,
+                segment: wider.segments,
+                number: 0,
+            },
+            hash: Vec::new(),
+        };
+        store::audit::add_head(tx, &head, &self.chain.of_head(&head)).await?;
+        Ok(head)
     }
 }

@@ -139,13 +139,7 @@ impl Verifier {
     }
 
     /// Walks along all segments of a day; says how many rows there are.
-    async fn rows(
-        &self,
-        tx: &Tx<'_>,
-        day: Date,
-        heads: &BTreeMap<i32, Head>,
-        findings: &mut Vec<Finding>,
-    ) -> Result<u64> {
+    async fn rows(&self, tx: &Tx<'_>, day: Date, heads: &BTreeMap<i32, Head>, findings: &mut Vec<Finding>) -> Result<u64> {
         let (mut count, mut erasures) = (0, Erasures::new());
         let mut walked: BTreeSet<i32> = BTreeSet::new();
         let mut walk: Option<Walk<'_>> = None;

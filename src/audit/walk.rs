@@ -44,7 +44,10 @@ impl fmt::Display for Finding {
             Self::Removed(first, last) => write!(f, "{first} to {last}: removed"),
             Self::Inserted(place) => write!(f, "{place}: inserted"),
             Self::Swapped(one, other) => write!(f, "{one} and {other}: reordered"),
-            Self::Unproven(place) => write!(f, "{place}: cannot be proven, for the row before it was altered with its hash"),
+            Self::Unproven(place) => write!(
+                f,
+                "{place}: cannot be proven, for the row before it was altered with its hash"
+            ),
             Self::Erased(place) => write!(f, "{place}: altered: words are gone that no erasure took"),
             Self::End(place) => write!(f, "{}: the end of the segment was altered", segment(place)),
             Self::NoEnd(place) => write!(f, "{}: the end of the segment was removed", segment(place)),
@@ -214,10 +217,7 @@ impl<'a> Walk<'a> {
             };
             self.findings.push(Finding::Removed(first, head.place));
         } else if head.place.number == last && !self.before.is_empty() && !self.before.contains(&head.hash) {
-            self.findings.push(Finding::End(Place {
-                number: 0,
-                ..head.place
-            }));
+            self.findings.push(Finding::End(Place { number: 0, ..head.place }));
         }
         self.findings
     }
@@ -306,7 +306,10 @@ mod tests {
     #[test]
     fn rows_that_are_gone_are_named() {
         assert_eq!(found(|rows| drop(rows.remove(4))), ["1970-01-01/1/5: removed"]);
-        assert_eq!(found(|rows| drop(rows.drain(2..5))), ["1970-01-01/1/3 to 1970-01-01/1/5: removed"]);
+        assert_eq!(
+            found(|rows| drop(rows.drain(2..5))),
+            ["1970-01-01/1/3 to 1970-01-01/1/5: removed"]
+        );
         assert_eq!(found(|rows| drop(rows.remove(0))), ["1970-01-01/1/1: removed"]);
         assert_eq!(found(|rows| drop(rows.pop())), ["1970-01-01/1/9: removed"]);
         assert_eq!(found(Vec::clear), ["1970-01-01/1/1 to 1970-01-01/1/9: removed"]);

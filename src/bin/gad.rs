@@ -95,7 +95,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(AuditCommand::Verify(settings)) => {
             let found = audit::verify::run(&settings, &mut |finding| println!("{finding}")).await?;
             println!("{} rows of {} days: {} findings", found.rows, found.days, found.findings);
-            return Ok(if found.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
+            return Ok(if found.findings == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(1)
+            });
         }
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,

@@ -219,11 +219,7 @@ pub struct Personal {
 impl Personal {
     /// What is hashed of it.
     pub fn bytes(&self, salt: &[u8]) -> Vec<u8> {
-        let Self {
-            detail,
-            reason,
-            address,
-        } = self;
+        let Self { detail, reason, address } = self;
         let mut bytes = Bytes::of("personal 1");
         bytes.add(salt);
         bytes.add(detail.as_bytes());
@@ -333,11 +329,7 @@ pub struct Day {
 impl Day {
     /// What is hashed of it.
     pub fn bytes(&self) -> Vec<u8> {
-        let Self {
-            day,
-            previous,
-            segments,
-        } = self;
+        let Self { day, previous, segments } = self;
         let mut bytes = Bytes::of("day 1");
         bytes.add(day.to_string().as_bytes());
         bytes.add(previous.map(|day| day.to_string()).unwrap_or_default().as_bytes());
@@ -381,7 +373,14 @@ mod tests {
     fn a_place_is_read_as_it_is_written() {
         let place: Place = "2026-01-31/3/17".parse().expect("a place");
         assert_eq!(place.to_string(), "2026-01-31/3/17");
-        for wrong in ["", "2026-01-31", "2026-01-31/3", "2026-13-31/3/17", "2026-01-31/3/17/1", "x/3/17"] {
+        for wrong in [
+            "",
+            "2026-01-31",
+            "2026-01-31/3",
+            "2026-13-31/3/17",
+            "2026-01-31/3/17/1",
+            "x/3/17",
+        ] {
             assert_eq!(wrong.parse::<Place>(), Err(NoPlace), "{wrong}");
         }
     }

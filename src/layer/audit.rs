@@ -52,8 +52,7 @@ pub async fn close(app: &App, trail: &Trail, answer: Result<Response<Body>>) -> 
 async fn write(app: &App, trail: &Trail) -> Result<()> {
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(None).await?;
-    app.audit.record(&tx, trail, app.clock.now()).await?;
-    tx.commit().await
+    app.audit.commit(tx, trail, app.clock.now()).await
 }
 
 /// The reason of a refusal; none for an answer.

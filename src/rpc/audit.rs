@@ -117,13 +117,23 @@ fn network(address: String) -> Result<String> {
         || address
             .parse::<ipnet::IpNet>()
             .is_ok_and(|network| network.addr() == network.network());
-    let wrong = || Error::invalid("filter.address", "no es una dirección ni una red", "is no address and no network");
+    let wrong = || {
+        Error::invalid(
+            "filter.address",
+            "no es una dirección ni una red",
+            "is no address and no network",
+        )
+    };
     known.then_some(address).ok_or_else(wrong)
 }
 
 fn call_id(text: &str) -> Result<Option<Uuid>> {
     let wrong = |_| Error::invalid("filter.request_id", "no es un UUID", "is no UUID");
-    Some(text).filter(|text| !text.is_empty()).map(Uuid::try_parse).transpose().map_err(wrong)
+    Some(text)
+        .filter(|text| !text.is_empty())
+        .map(Uuid::try_parse)
+        .transpose()
+        .map_err(wrong)
 }
 
 /// A row on the wire.

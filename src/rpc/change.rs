@@ -8,12 +8,12 @@ use tonic::{Response, metadata::MetadataValue};
 use super::Call;
 use crate::{
     app::App,
-    audit::Trail,
+    audit::{Seat, Trail},
     domain::{
         AgentId, TaskId,
         access::Caller,
         agent::Agent,
-        audit::{Entry, Head, OK},
+        audit::OK,
         fact::{Before, Fact, FactKind, Subject},
         task::Task,
     },
@@ -181,13 +181,21 @@ impl<'a> Change<'a> {
             return Ok(Response::new(answer));
         }
         self.trail.after(&answer);
-        // What does not wait for each other's answers goes to the database in one go.
-        let (_, _, end) = tokio::try_join!(store::outbox::add(&self.tx, &self.facts), self.keep(&answer), self.take())?;
-        if let Some((end, entry)) = end {
-            self.app.audit.append(&self.tx, end, vec![entry]).await?;
-        }
+        let entry = self.trail.entry(self.now, OK);
+        let mut seat = match entry {
+            Some(_) => Some(self.app.audit.seat(&self.tx, self.now).await?),
+            None => None,
+        };
+        let told = async {
+            match (&mut seat, entry) {
+                (Some(seat), Some(entry)) => self.app.audit.append(&self.tx, seat, vec![entry], &self.facts).await,
+                _ => store::outbox::add(&self.tx, &self.facts).await,
+            }
+        };
+        tokio::try_join!(told, self.keep(&answer))?;
         let Self { app, tx, .. } = self;
         tx.commit().await?;
+        seat.map(Seat::settle).transpose()?;
         app.wake.ring();
         Ok(Response::new(answer))
     }
@@ -198,13 +206,5 @@ impl<'a> Change<'a> {
             return Ok(());
         }
         store::replay::keep(&self.tx, &self.ticket(), &answer.encode_to_vec()).await
-    }
-
-    /// The entry of the audit, and the end of the segment that it goes to.
-    async fn take(&self) -> Result<Option<(Head, Entry)>> {
-        match self.trail.entry(self.now, OK) {
-            Some(entry) => Ok(Some((self.app.audit.take(&self.tx, self.now).await?, entry))),
-            None => Ok(None),
-        }
     }
 }

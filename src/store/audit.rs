@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::{Timestamp, civil::Date};
+use postgres_types::{Json, ToSql};
 use tokio_postgres::Row as Record;
 
 use super::{Query, Tx, decode::Column};
@@ -10,6 +11,7 @@ use crate::{
     domain::{
         UserId,
         audit::{Actor, Day, Door, Entry, Head, Personal, Place, Row},
+        fact::Fact,
     },
     error::{Error, Result},
 };
@@ -19,20 +21,8 @@ pub const COLUMNS: &str = "day, segment, number, time, actor, user_id, api_token
     resource, outcome, request_id, idempotency_id, detail::text as detail, reason, address, salt, personal_hash, hash, \
     erase_day, erase_segment, erase_number";
 
-/// Takes the end of a segment that nobody else has taken, until the end of the transaction; none if the day was not
-/// opened, or all are taken.
-pub async fn take(tx: &Tx<'_>, day: Date) -> Result<Option<Head>> {
-    let row = tx
-        .row(
-            "select segment, number, hash from audit_heads where day = $1 order by segment limit 1 for update skip locked",
-            &[&day],
-        )
-        .await?;
-    row.map(|row| head(&row, day)).transpose()
-}
-
-/// Takes the end of this segment as soon as nobody else has it.
-pub async fn wait(tx: &Tx<'_>, day: Date, segment: i32) -> Result<Option<Head>> {
+/// The end of a segment, which nobody else moves until the end of the transaction; none if there is no such segment.
+pub async fn end(tx: &Tx<'_>, day: Date, segment: i32) -> Result<Option<Head>> {
     let row = tx
         .row(
             "select segment, number, hash from audit_heads where day = $1 and segment = $2 for update",
@@ -53,64 +43,111 @@ fn head(row: &Record, day: Date) -> Result<Head> {
     })
 }
 
-/// Adds rows to a taken segment, and moves its end.
-pub async fn append(tx: &Tx<'_>, rows: &[Row], end: &Head, guard: &[u8]) -> Result<()> {
-    let added = futures::future::try_join_all(rows.iter().map(|row| insert(tx, row)));
-    tokio::try_join!(added, move_head(tx, end, guard))?;
+/// Adds rows to a segment and moves its end from `number` to `end`, and adds facts to the outbox; an error if the
+/// segment does not end at `number`. One statement for the last row and all else: statements cost more than rows.
+pub async fn append(tx: &Tx<'_>, rows: &[Row], number: i64, end: &Head, guard: &[u8], facts: &[Fact]) -> Result<()> {
+    let Some((last, others)) = rows.split_last() else {
+        return Err(Error::internal("no rows for the audit"));
+    };
+    let others = futures::future::try_join_all(others.iter().map(|row| insert(tx, row)));
+    tokio::try_join!(others, insert_last(tx, last, number, end, guard, facts))?;
     Ok(())
 }
 
-async fn move_head(tx: &Tx<'_>, end: &Head, guard: &[u8]) -> Result<()> {
-    let Head { place, hash } = end;
-    let moved = tx
-        .run(
-            "update audit_heads set number = $3, hash = $4, head_hash = $5 where day = $1 and segment = $2",
-            &[&place.day, &place.segment, &place.number, hash, &guard],
-        )
-        .await?;
-    (moved == 1).then_some(()).ok_or_else(|| Error::internal("a taken segment is gone"))
-}
-
 async fn insert(tx: &Tx<'_>, row: &Row) -> Result<()> {
-    let Row {
-        place,
-        entry,
-        salt,
-        personal_hash,
-        hash,
-        erased_by: _,
-    } = row;
-    let personal = entry.personal.as_ref();
+    let values = Values::of(row);
     tx.run(
         "insert into audit (day, segment, number, time, actor, user_id, api_token_id, subject_user_id, door, method, permission,
                             resource, outcome, request_id, idempotency_id, detail, reason, address, salt, personal_hash, hash)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::text::json, $17, $18, $19, $20, $21)",
-        &[
+        &values.params(),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn insert_last(tx: &Tx<'_>, row: &Row, number: i64, end: &Head, guard: &[u8], facts: &[Fact]) -> Result<()> {
+    let values = Values::of(row);
+    let times: Vec<Timestamp> = facts.iter().map(|fact| fact.time).collect();
+    let facts: Vec<Json<&Fact>> = facts.iter().map(Json).collect();
+    let mut params = values.params().to_vec();
+    let more: [&(dyn ToSql + Sync); 5] = [&number, &end.hash, &guard, &times, &facts];
+    params.extend(more);
+    let added = tx
+        .run(
+            "with moved as (update audit_heads set number = $3, hash = $23, head_hash = $24
+                            where day = $1 and segment = $2 and number = $22 returning day),
+                  told as (insert into outbox (event_time, fact)
+                           select n.event_time, n.fact from unnest($25::timestamptz[], $26::jsonb[])
+                           with ordinality n (event_time, fact, place) order by n.place)
+             insert into audit (day, segment, number, time, actor, user_id, api_token_id, subject_user_id, door, method, permission,
+                                resource, outcome, request_id, idempotency_id, detail, reason, address, salt, personal_hash, hash)
+             select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::text::json, $17, $18, $19, $20, $21
+             from moved",
+            &params,
+        )
+        .await?;
+    (added == 1)
+        .then_some(())
+        .ok_or_else(|| Error::internal("a segment of the audit does not end where it did"))
+}
+
+/// What a row is in columns, where it is not so already.
+struct Values<'a> {
+    row: &'a Row,
+    actor: i16,
+    user: Option<i64>,
+    token: Option<i64>,
+    subject: Option<i64>,
+    door: i16,
+    detail: Option<&'a str>,
+    reason: Option<&'a str>,
+    address: Option<IpAddr>,
+}
+
+impl<'a> Values<'a> {
+    fn of(row: &'a Row) -> Self {
+        let entry = &row.entry;
+        let personal = entry.personal.as_ref();
+        Self {
+            row,
+            actor: entry.actor.kind(),
+            user: entry.actor.user().map(|user| user.0),
+            token: entry.actor.token(),
+            subject: entry.subject.map(|user| user.0),
+            door: entry.door as i16,
+            detail: personal.map(|personal| personal.detail.as_str()),
+            reason: personal.map(|personal| personal.reason.as_str()),
+            address: personal.and_then(|personal| personal.address),
+        }
+    }
+
+    fn params(&self) -> [&(dyn ToSql + Sync); 21] {
+        let Row { place, entry, .. } = self.row;
+        [
             &place.day,
             &place.segment,
             &place.number,
             &entry.time,
-            &entry.actor.kind(),
-            &entry.actor.user().map(|user| user.0),
-            &entry.actor.token(),
-            &entry.subject.map(|user| user.0),
-            &(entry.door as i16),
+            &self.actor,
+            &self.user,
+            &self.token,
+            &self.subject,
+            &self.door,
             &entry.method,
             &entry.permission,
             &entry.resource,
             &entry.outcome,
             &entry.request_id,
             &entry.idempotency_id,
-            &personal.map(|personal| personal.detail.as_str()),
-            &personal.map(|personal| personal.reason.as_str()),
-            &personal.and_then(|personal| personal.address),
-            salt,
-            personal_hash,
-            hash,
-        ],
-    )
-    .await?;
-    Ok(())
+            &self.detail,
+            &self.reason,
+            &self.address,
+            &self.row.salt,
+            &self.row.personal_hash,
+            &self.row.hash,
+        ]
+    }
 }
 
 /// A row from a record with [`COLUMNS`].
@@ -191,6 +228,18 @@ pub async fn day(on: &impl Query, day: Date) -> Result<Option<Known>> {
     row.as_ref().map(known).transpose()
 }
 
+/// The same, and nobody else adds segments to it until the end of the transaction.
+pub async fn hold(tx: &Tx<'_>, day: Date) -> Result<Option<Known>> {
+    let row = tx
+        .row(
+            "select day, previous_day, segments, hash, anchor_time, drop_day, drop_segment, drop_number
+             from audit_days where day = $1 for no key update",
+            &[&day],
+        )
+        .await?;
+    row.as_ref().map(known).transpose()
+}
+
 /// All days, the earliest first.
 pub async fn days(on: &impl Query) -> Result<Vec<Known>> {
     let rows = on
@@ -232,7 +281,7 @@ fn known(row: &Record) -> Result<Known> {
     })
 }
 
-/// Waits until nobody else opens or widens a day.
+/// Waits until nobody else opens a day.
 pub async fn lock(tx: &Tx<'_>) -> Result<()> {
     tx.run_sql("select pg_advisory_xact_lock(hashtextextended('gad-audit', 0))", &[])
         .await
@@ -240,9 +289,12 @@ pub async fn lock(tx: &Tx<'_>) -> Result<()> {
 
 /// Whether this transaction is the one that may tell the ends now.
 pub async fn try_lock(tx: &Tx<'_>) -> Result<bool> {
-    tx.one("select pg_try_advisory_xact_lock(hashtextextended('gad-anchor', 0)) as mine", &[])
-        .await?
-        .read("mine")
+    tx.one(
+        "select pg_try_advisory_xact_lock(hashtextextended('gad-anchor', 0)) as mine",
+        &[],
+    )
+    .await?
+    .read("mine")
 }
 
 /// The last day before this one that was opened.
@@ -292,9 +344,7 @@ pub async fn heads(on: &impl Query, day: Date) -> Result<Vec<(Head, Vec<u8>)>> {
             &[&day],
         )
         .await?;
-    rows.iter()
-        .map(|row| Ok((head(row, day)?, row.read("head_hash")?)))
-        .collect()
+    rows.iter().map(|row| Ok((head(row, day)?, row.read("head_hash")?))).collect()
 }
 
 /// Says when the ends of a day were told.
@@ -317,6 +367,18 @@ pub async fn drop_rows(tx: &Tx<'_>, day: Date, by: Place) -> Result<()> {
     Ok(())
 }
 
+/// Makes rows findable of days before this one that are not yet.
+pub async fn index_before(tx: &Tx<'_>, day: Date) -> Result<()> {
+    tx.run_sql(
+        "select index_audit_partition(day) from audit_days where day < $1 and not indexed and drop_day is null",
+        &[&day],
+    )
+    .await?;
+    tx.run("update audit_days set indexed = true where day < $1 and not indexed", &[&day])
+        .await?;
+    Ok(())
+}
+
 /// Days before this one whose rows are still there, the earliest first.
 pub async fn kept_before(on: &impl Query, day: Date) -> Result<Vec<Date>> {
     let rows = on
@@ -329,7 +391,7 @@ pub async fn kept_before(on: &impl Query, day: Date) -> Result<Vec<Date>> {
 }
 
 /// Erases what may tell of a person from the rows that the person made or that are about the person. `by` is the row of
-/// the call that does so: [`take`] its segment before, and add it to the segment in the same transaction. Says how many.
+/// the call that does so, which is to be written in the same transaction. Says how many.
 pub async fn forget(tx: &Tx<'_>, user: UserId, by: Place) -> Result<u64> {
     tx.run(
         "update audit set detail = null, reason = null, address = null, salt = null,

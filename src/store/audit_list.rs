@@ -111,8 +111,9 @@ async fn of_day(
         let time = all.param(time, Type::TIMESTAMPTZ);
         let segment = all.param(segment, Type::INT4);
         let number = all.param(number, Type::INT8);
-        all.sql
-            .push_str(&format!(" and (time, segment, number) {beyond} ({time}, {segment}, {number})"));
+        all.sql.push_str(&format!(
+            " and (time, segment, number) {beyond} ({time}, {segment}, {number})"
+        ));
     }
     let limit = all.param(limit, Type::INT8);
     let sql = format!(

@@ -23,7 +23,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("live", &["app", "domain", "error", "store"]),
     ("app", &["audit", "config", "error", "identity", "live", "store"]),
     ("rpc", &["app", "audit", "domain", "error", "identity", "live", "pb", "store"]),
-    ("layer", &["app", "audit", "config", "descriptor", "error", "identity", "pb", "rpc"]),
+    (
+        "layer",
+        &["app", "audit", "config", "descriptor", "error", "identity", "pb", "rpc"],
+    ),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
     ("files", &["config", "openapi"]),
