@@ -5,15 +5,20 @@ use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
 use prost_types::FileDescriptorSet;
 
 const ROOT: &str = "proto";
+/// Folders of our packages.
+const PACKAGES: [&str; 2] = ["gad/v1", "gad/legacy/v1"];
 
 #[expect(clippy::disallowed_methods, reason = "so cargo tells a build script where to write")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
-    let mut files: Vec<PathBuf> = fs::read_dir(format!("{ROOT}/gad/v1"))?
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for package in PACKAGES {
+        for entry in fs::read_dir(format!("{ROOT}/{package}"))? {
+            files.push(entry?.path());
+        }
+    }
     files.sort();
 
     // The struct form loses options such as `google.api.http`; the encoded form keeps them.
@@ -80,10 +85,27 @@ fn inbound(set: &FileDescriptorSet) -> String {
     for output in outputs.iter().chain(&unchecked) {
         let _ = writeln!(code, "impl crate::codec::Inbound for {} {{}}", rust(output));
     }
-    code
+    code + &by_name(&inputs)
 }
 
 /// The Rust type of a message: `gad.v1.Task` is `gad::v1::Task`.
 fn rust(name: &str) -> String {
     name.replace('.', "::")
+}
+
+/// The check of a legacy request by its name: its reader knows types at run time only.
+fn by_name(inputs: &[String]) -> String {
+    let legacy = inputs.iter().filter(|input| input.starts_with("gad.legacy."));
+    let arms: String = legacy
+        .map(|input| format!("        \"{input}\" => crate::codec::checked::<{}>(bytes),\n", rust(input)))
+        .collect();
+    format!(
+        "/// Checks a legacy request by the full name of its message.
+pub fn check_legacy(name: &str, bytes: &[u8]) -> crate::error::Result<()> {{
+    match name {{
+{arms}        _ => Ok(()),
+    }}
+}}
+"
+    )
 }

@@ -52,8 +52,8 @@ async fn agents(on: &Client, count: u32) -> Result<()> {
     on.batch_execute(&format!(
         "set session_replication_role = replica;
          select setseed(0.465);
-         insert into users (uid, email, password_hash, display_name, level, create_time)
-         select gen_random_uuid(), 'bench' || n || '@gad.example', '-', 'Agente ' || n, 1, now() from generate_series(1, {count}) n;
+         insert into users (uid, email, password_hash, display_name, level, create_time, update_time)
+         select gen_random_uuid(), 'bench' || n || '@gad.example', '-', 'Agente ' || n, 1, now(), now() from generate_series(1, {count}) n;
          insert into agents (uid, user_id, code, rank, unit, specialty, duty, availability_time, create_time, update_time)
          select gen_random_uuid(), u.id, 'B-' || u.id, 'Patrullero', (array['Norte', 'Centro', 'Sur', 'Occidente'])[1 + u.id % 4],
                 (array['rescate', 'comunidad'])[1 + u.id % 2],

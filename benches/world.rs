@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use gad::{
-    config::{DEMO_ACCOUNTS, DEMO_PASSWORD},
+    config::{DEMO_ACCOUNTS, DEMO_PASSWORD, DEMO_SECRET},
     pb::{self, auth_service_client::AuthServiceClient},
 };
 use tempfile::TempDir;
@@ -107,6 +107,9 @@ impl World {
             ("GAD_INTERNAL_LISTEN", internal.to_string()),
             // One caller stands for many here.
             ("RATE_LIMIT_CALLS", u32::MAX.to_string()),
+            ("RATE_LIMIT_LOGINS", u32::MAX.to_string()),
+            ("RATE_LIMIT_HANDSHAKES", u32::MAX.to_string()),
+            ("SECRET_KEY", DEMO_SECRET.to_owned()),
             ("ACCESS_TOKEN_EXPIRE_MINUTES", "120".to_owned()),
         ];
         let begun = Instant::now();
@@ -223,6 +226,7 @@ impl Server {
         let request = pb::LoginRequest {
             email: DEMO_ACCOUNTS[1].to_owned(),
             password: DEMO_PASSWORD.to_owned(),
+            ..Default::default()
         };
         let answer = AuthServiceClient::new(self.channel().await?).login(request).await?;
         Ok(answer.into_inner().access_token)

@@ -99,6 +99,13 @@ create table audit_heads (
     constraint audit_heads_pkey primary key (day, segment)
 ) with (fillfactor = 40);
 
+-- The key of all these hashes, sealed with the secret key: one for all time, so that old rows can be proven.
+create table audit_keys (
+    one         boolean     primary key default true check (one),
+    sealed      bytea       not null,
+    create_time timestamptz not null
+);
+
 -- Makes the partition of a day if it is not there. Attaching does not stop those who write to other days.
 create function ensure_audit_partition(day date) returns void
 language plpgsql as $$

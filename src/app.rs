@@ -1,19 +1,22 @@
 //! All that a running server carries; tests start several in one process.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret as _;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    audit::{Audit, Chain, Keeper},
-    config::ServeSettings,
+    audit::{Audit, Keeper},
+    config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
-    identity::{Passwords, Tokens},
-    live::{Hub, Wake, relay::Relay, stream::FeedStream},
-    store::{self, Database, database::Connector},
+    identity::{Passwords, Seal, Tokens, token::SKEW},
+    live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
+    mail::Postman,
+    store::{self, Database},
+    tidy,
 };
 
 /// Tells the time. Everything below it takes the time as an argument.
@@ -55,8 +58,12 @@ pub struct App {
     pub tokens: Tokens,
     /// Passwords.
     pub passwords: Passwords,
+    /// What the database keeps sealed.
+    pub seal: Seal,
     /// Who did what.
     pub audit: Arc<Audit>,
+    /// How often somebody may call.
+    pub limits: Limits,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -71,10 +78,9 @@ pub struct App {
 
 /// What runs beside the calls of a server.
 pub struct Background {
+    app: Arc<App>,
     relay: Relay,
-    hub: Hub,
-    wake: Wake,
-    connector: Connector,
+    postman: Postman,
     keeper: Keeper,
 }
 
@@ -82,19 +88,46 @@ impl Background {
     /// Runs until stopped.
     pub async fn run(self, stop: CancellationToken) {
         let Self {
+            app,
             relay,
-            hub,
-            wake,
-            connector,
+            postman,
             keeper,
         } = self;
+        let connector = app.database.connector().clone();
+        // What was revoked longer ago has ended by itself.
+        let lifetime = app.tokens.lifetime() + SKEW + SKEW;
+        let (clock, tokens) = (app.clock.clone(), &app.tokens);
+        let now = move || clock.now();
         tokio::join!(
             relay.run(stop.clone()),
-            hub.run(stop.clone()),
+            app.hub.clone().run(stop.clone()),
+            tokens
+                .revocations
+                .clone()
+                .run(connector.clone(), lifetime, now.clone(), stop.clone()),
+            tokens.follow(now, stop.clone()),
+            postman.run(stop.clone()),
             keeper.run(stop.clone()),
-            wake.carry(connector, stop)
+            tidy::run(&app.database, &app.clock, stop.clone()),
+            app.wake.clone().carry(connector, stop)
         );
     }
+}
+
+/// Longest wait for a database that may not be there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why production does not start with accounts of the demo city, if there are some.
+async fn demo_accounts(database: &Database) -> Result<Vec<String>> {
+    let conn = database.lease().await?;
+    let found = store::user::emails_ending(&*conn, DEMO_DOMAIN).await?;
+    let problem = || {
+        format!(
+            "the database has demo accounts, whose password everybody knows: {}",
+            found.join(", ")
+        )
+    };
+    Ok((!found.is_empty()).then(problem).into_iter().collect())
 }
 
 impl App {
@@ -110,12 +143,17 @@ impl App {
                 "the database is {pending} migrations behind; run `gad migrate`"
             )));
         }
-        let stream = match &settings.redis.redis_url {
-            Some(url) => Some(FeedStream::new(url, &settings.redis.redis_prefix)?),
-            None => None,
-        };
+        if settings.environment == Environment::Production {
+            let demo = demo_accounts(&database).await?;
+            if !demo.is_empty() {
+                return Err(Error::Down(demo.join("; ")));
+            }
+        }
+        let stream = FeedStream::new(&settings.redis)?;
+        let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
-        let tokens = Tokens::load(database.clone(), settings.secret_key.clone(), lifetime, clock.now()).await?;
+        let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
+        let (audit, keeper) = Audit::start(&database, &seal, &clock, settings.audit_retention_days).await?;
         let wake = Wake::default();
         let hub = Hub::start(database.clone(), stream.clone(), wake.clone(), clock.now().as_microsecond()).await?;
         let relay = Relay {
@@ -125,37 +163,48 @@ impl App {
             clock: clock.clone(),
             retention: SignedDuration::from_hours(settings.feed_retention_hours.into()),
         };
-        let (audit, refused) = Audit::new(Chain::new(&settings.secret_key));
-        let audit = Arc::new(audit);
-        let keeper = Keeper {
-            audit: Arc::clone(&audit),
-            refused,
-            database: database.clone(),
-            clock: clock.clone(),
-            retention_days: settings.audit_retention_days,
-        };
-        let background = Background {
-            relay,
-            hub: hub.clone(),
-            wake: wake.clone(),
-            connector: database.connector().clone(),
-            keeper,
-        };
+        let postman = Postman::new(&settings.account.mail, database.clone(), seal.clone(), clock.clone())?;
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
-        let app = Self {
+        let app = Arc::new(Self {
+            limits: Limits::new(&settings)?,
             settings,
             database,
             tokens,
             passwords,
+            seal,
             audit,
             hub,
             wake,
             snapshots,
             closing: CancellationToken::new(),
             clock,
+        });
+        let background = Background {
+            app: Arc::clone(&app),
+            relay,
+            postman,
+            keeper,
         };
-        Ok((Arc::new(app), background))
+        Ok((app, background))
+    }
+
+    /// All reasons beside the settings themselves why production may not start, as far as they can be found out now.
+    pub async fn production_problems(settings: &ServeSettings) -> Vec<String> {
+        if settings.environment != Environment::Production {
+            return Vec::new();
+        }
+        let mut problems = Vec::new();
+        if !settings.database.database_url.expose_secret().is_empty() {
+            problems.extend(store::database::production_problems(&settings.database));
+        }
+        problems.extend(live::connection::production_problems(&settings.redis));
+        // A database that is not there yet is asked again when it is.
+        let look = async { demo_accounts(&Database::connect(&settings.database).await?).await };
+        if let Ok(Ok(demo)) = tokio::time::timeout(PATIENCE, look).await {
+            problems.extend(demo);
+        }
+        problems
     }
 
     /// An outside name for something new: UUIDv7, so that names sort by time.

@@ -10,7 +10,7 @@ use tonic::{
 };
 use tonic_prost::ProstEncoder;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// A message that travels as the input or output of an RPC; implemented by `build.rs`.
 pub trait Inbound {
@@ -18,6 +18,11 @@ pub trait Inbound {
     fn check(&self) -> Result<(), ValidationError> {
         Ok(())
     }
+}
+
+/// Checks a message that is still encoded.
+pub fn checked<U: Message + Default + Inbound>(bytes: &[u8]) -> Result<()> {
+    Ok(U::decode(bytes).map_err(Error::unreadable)?.check()?)
 }
 
 /// Codec of all generated services and clients.

@@ -1,7 +1,7 @@
 //! The descriptor set of all protos, and what methods declare of themselves.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, LazyLock},
 };
 
@@ -9,14 +9,18 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, FileDescrip
 
 use crate::{
     domain::access::Level,
-    pb::{ErrorReason, RateClass},
+    pb::{ErrorReason, RateClass, Service, legacy},
 };
 
 /// The descriptor set, lossless: with options and comments.
 pub const SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/gad.bin"));
 
-/// Package of our services.
-const PACKAGE: &str = "gad.v1.";
+/// What the names of our packages begin with: `gad.v1` and `gad.legacy.v1`.
+const OURS: &str = "gad.";
+/// Package of our own services.
+const CANONICAL: &str = "gad.v1.";
+/// Package of the older products' services.
+const LEGACY: &str = "gad.legacy.v1.";
 
 #[expect(clippy::expect_used, reason = "the build script made the set")]
 static POOL: LazyLock<DescriptorPool> =
@@ -38,8 +42,13 @@ pub fn is_secret(field: &FieldDescriptor) -> bool {
 pub fn services(pool: &DescriptorPool) -> Vec<String> {
     pool.services()
         .map(|service| service.full_name().to_owned())
-        .filter(|name| name.starts_with(PACKAGE))
+        .filter(|name| name.starts_with(OURS))
         .collect()
+}
+
+/// Whether a service is one of the older products'.
+pub fn is_legacy(service: &str) -> bool {
+    service.starts_with(LEGACY)
 }
 
 /// Who may call a method.
@@ -49,6 +58,8 @@ pub enum Access {
     Public,
     /// Whoever signed in with at least this level.
     Least(Level),
+    /// A part of the installation, by its own token.
+    Service(Service),
 }
 
 /// What a method declares of itself.
@@ -62,10 +73,21 @@ pub struct Rule {
     pub rate: RateClass,
     /// Whether it is audited.
     pub audited: bool,
+    /// Whether the person must have proved to be there lately.
+    pub step_up: bool,
+    /// Whether it is open to somebody whose password must be changed first.
+    pub password_expired: bool,
     /// Reasons it may give.
     pub reasons: Vec<ErrorReason>,
     /// Whether the client or the server streams.
     pub streaming: bool,
+}
+
+impl Rule {
+    /// Whether it asks for a person: for what is theirs alone, or for proof that they are there. No API token has that.
+    pub fn is_for_persons(&self) -> bool {
+        self.step_up || self.permission.starts_with("self.")
+    }
 }
 
 /// Rules by path, such as `/gad.v1.TaskService/GetTask`. A method without a usable rule is not in it.
@@ -75,7 +97,7 @@ pub type Rules = Arc<HashMap<String, Rule>>;
 pub fn rules(pool: &DescriptorPool) -> Rules {
     let methods = pool
         .services()
-        .filter(|service| service.full_name().starts_with(PACKAGE))
+        .filter(|service| service.full_name().starts_with(OURS))
         .flat_map(|service| service.methods().collect::<Vec<_>>());
     Arc::new(
         methods
@@ -83,6 +105,60 @@ pub fn rules(pool: &DescriptorPool) -> Rules {
             .collect(),
     )
 }
+
+/// Something that some may do, as the rules have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// Its name, `noun.verb`.
+    pub name: String,
+    /// What it opens, by name.
+    pub methods: Vec<Permitted>,
+}
+
+/// A method that a permission opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permitted {
+    /// Its name, such as `TaskService.GetTask`.
+    pub name: String,
+    /// Least level of its callers.
+    pub level: Level,
+    /// Its rule.
+    pub rule: Rule,
+}
+
+impl Permission {
+    /// Least level that has any of it.
+    pub fn level(&self) -> Level {
+        let levels = self.methods.iter().map(|method| method.level);
+        levels.min().unwrap_or(Level::Administrator)
+    }
+
+    /// Whether an API token can carry it.
+    pub fn is_scope(&self) -> bool {
+        self.methods.iter().any(|method| !method.rule.is_for_persons())
+    }
+}
+
+/// All permissions by name: the rules of our methods, the other way round.
+pub static PERMISSIONS: LazyLock<Vec<Permission>> = LazyLock::new(|| {
+    let mut permissions: BTreeMap<String, Vec<Permitted>> = BTreeMap::new();
+    for (path, rule) in rules(&pool()).iter() {
+        if let Access::Least(level) = rule.access {
+            let name = path.trim_start_matches('/').trim_start_matches(CANONICAL).replace('/', ".");
+            let method = Permitted {
+                name,
+                level,
+                rule: rule.clone(),
+            };
+            permissions.entry(rule.permission.clone()).or_default().push(method);
+        }
+    }
+    let permission = |(name, mut methods): (String, Vec<Permitted>)| {
+        methods.sort_by(|one, other| one.name.cmp(&other.name));
+        Permission { name, methods }
+    };
+    permissions.into_iter().map(permission).collect()
+});
 
 /// The path of a method on the wire.
 pub fn path(method: &MethodDescriptor) -> String {
@@ -98,10 +174,11 @@ pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
     }
     let value = options.get_extension(&extension);
     let declared: crate::pb::Rule = value.as_message()?.transcode_to().ok()?;
-    let access = if declared.public {
-        Access::Public
-    } else {
-        Access::Least(Level::of(declared.level)?)
+    let access = match (declared.public, declared.service()) {
+        (true, Service::Unspecified) => Access::Public,
+        (true, _) => return None,
+        (false, Service::Unspecified) => Access::Least(Level::of(declared.level)?),
+        (false, service) => Access::Service(service),
     };
     let rate = match declared.rate() {
         RateClass::Unspecified => return None,
@@ -112,6 +189,8 @@ pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
         permission: declared.permission.clone(),
         rate,
         audited: declared.audited,
+        step_up: declared.step_up,
+        password_expired: declared.password_expired,
         reasons: declared.reasons().collect(),
         streaming: method.is_client_streaming() || method.is_server_streaming(),
     })
@@ -166,4 +245,36 @@ pub fn comment(file: &FileDescriptor, path: &[i32]) -> String {
     let found = locations.into_iter().find(|location| location.path == path);
     let lines = found.map(|location| location.leading_comments()).unwrap_or_default().lines();
     lines.map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// The key of a field in the older products' JSON: its name, or its `json_name` if that is not what protobuf makes of the name by itself.
+pub fn key(field: &FieldDescriptor) -> &str {
+    let (name, declared) = (field.name(), field.json_name());
+    let mut letters = declared.chars();
+    let mut raise = false;
+    for letter in name.chars() {
+        if letter == '_' {
+            raise = true;
+            continue;
+        }
+        let expected = if raise { letter.to_ascii_uppercase() } else { letter };
+        raise = false;
+        if letters.next() != Some(expected) {
+            return declared;
+        }
+    }
+    if letters.next().is_none() { name } else { declared }
+}
+
+/// The `answer` options of a method.
+pub fn answers(pool: &DescriptorPool, method: &MethodDescriptor) -> Vec<legacy::Answer> {
+    let Some(extension) = pool.get_extension_by_name("gad.legacy.v1.answer") else {
+        return Vec::new();
+    };
+    let options = method.options();
+    let declared = options.get_extension(&extension);
+    let declared = declared.as_list().unwrap_or_default().iter();
+    declared
+        .filter_map(|answer| answer.as_message()?.transcode_to().ok())
+        .collect()
 }

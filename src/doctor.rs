@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    config::DoctorSettings,
+    config::{DoctorSettings, MailSettings, Post},
     live::stream::FeedStream,
     store::{self, Database, Query as _, decode::Column as _},
 };
@@ -68,7 +68,24 @@ pub async fn run(settings: &DoctorSettings) -> Vec<Finding> {
         });
     }
     findings.push(look_at_redis(settings).await);
+    findings.push(look_at_mail(&settings.mail));
     findings
+}
+
+fn look_at_mail(settings: &MailSettings) -> Finding {
+    let (verdict, found) = match settings.post() {
+        Post::Smtp(host) => (Verdict::Fine, format!("goes out by {host}")),
+        Post::Folder(folder) => (Verdict::Weak, format!("is only written to {}", folder.display())),
+        Post::Nothing => (
+            Verdict::Weak,
+            "waits: set SMTP_HOST; nobody can be invited or set a password anew until then".to_owned(),
+        ),
+    };
+    Finding {
+        verdict,
+        what: "mail",
+        found,
+    }
 }
 
 async fn look_at_database(settings: &DoctorSettings, findings: &mut Vec<Finding>) -> crate::error::Result<()> {
@@ -114,27 +131,23 @@ async fn look_at_database(settings: &DoctorSettings, findings: &mut Vec<Finding>
 }
 
 async fn look_at_redis(settings: &DoctorSettings) -> Finding {
-    let Some(url) = &settings.redis.redis_url else {
-        return Finding {
-            verdict: Verdict::Weak,
-            what: "redis",
-            found: "not set: the feed is read from the database".to_owned(),
-        };
-    };
     let connected = async {
-        let stream = FeedStream::new(url, &settings.redis.redis_prefix)?;
-        stream.connect().await.map_err(crate::error::Error::from)
+        match FeedStream::new(&settings.redis)? {
+            Some(stream) => stream.connect().await.map(Some).map_err(crate::error::Error::from),
+            None => Ok(None),
+        }
     };
-    match connected.await {
-        Ok(_) => Finding {
-            verdict: Verdict::Fine,
-            what: "redis",
-            found: "answers".to_owned(),
-        },
-        Err(cause) => Finding {
-            verdict: Verdict::Broken,
-            what: "redis",
-            found: cause.to_string(),
-        },
+    let (verdict, found) = match connected.await {
+        Ok(Some(_)) => (Verdict::Fine, "answers".to_owned()),
+        Ok(None) => (
+            Verdict::Weak,
+            "not set: the feed is read from the database, and rate limits are counted by each process alone".to_owned(),
+        ),
+        Err(cause) => (Verdict::Broken, cause.to_string()),
+    };
+    Finding {
+        verdict,
+        what: "redis",
+        found,
     }
 }

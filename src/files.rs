@@ -43,6 +43,15 @@ pub fn routes(settings: &ServeSettings) -> Router {
     routes.layer(from_fn_with_state(policy(settings), guard))
 }
 
+/// Those of them that stand among the older products' paths.
+pub fn older_pages(settings: &ServeSettings) -> &'static [&'static str] {
+    if settings.environment == Environment::Production {
+        &[]
+    } else {
+        &[crate::openapi::OLDER]
+    }
+}
+
 fn environment(environment: Environment) -> &'static str {
     match environment {
         Environment::Development => "development",

@@ -74,10 +74,11 @@ pub async fn run(settings: &ImportSettings, now: Timestamp) -> anyhow::Result<Im
     let now = store::decode::stored(now);
     let database = Database::connect(&settings.database).await?;
     let mut conn = database.lease().await?;
-    let creator = store::user::by_email(&*conn, &settings.creator.to_lowercase())
+    let creator = store::user::by_login(&*conn, &settings.creator.to_lowercase())
         .await?
+        .filter(|(user, _)| user.may_sign_in())
         .with_context(|| format!("no active user has the e-mail {}", settings.creator))?
-        .user
+        .0
         .id;
     let tx = conn.begin(None).await?;
     let mut imported = Imported { created: 0, known: 0 };

@@ -1,4 +1,4 @@
-//! Messages, services and clients generated from `proto/gad/v1`.
+//! Messages, services and clients generated from `proto/gad`.
 
 // Generated code has the generators' style, not ours.
 #![allow(
@@ -12,10 +12,20 @@
 
 pub use gad::v1::*;
 
+/// Of the older products: `gad.legacy.v1`.
+pub mod legacy {
+    pub use crate::pb::gad::legacy::v1::*;
+}
+
 // Generated code names things by their packages.
 mod gad {
     pub mod v1 {
         tonic::include_proto!("gad.v1");
+    }
+    pub mod legacy {
+        pub mod v1 {
+            tonic::include_proto!("gad.legacy.v1");
+        }
     }
 }
 

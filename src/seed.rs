@@ -13,6 +13,8 @@ use crate::{
         agent::{Duty, Fix, Source},
         geo::Point,
         task::{Action, Kind, Plan, Priority},
+        user::{Authority, Name},
+        zone::Boundary,
     },
     identity,
     store::{
@@ -136,7 +138,10 @@ impl City {
                 .into_iter()
                 .map(|(lat, lng)| Point::new(lat, lng))
                 .collect::<Result<_, _>>()?;
-            store::zone::insert(tx, code, name, ring).await?;
+            let Ok(boundary) = Boundary::new(ring) else {
+                bail!("the demo city has an impossible quarter");
+            };
+            store::zone::insert(tx, code, name, &boundary, self.now).await?;
         }
         Ok(())
     }
@@ -163,12 +168,29 @@ impl City {
     }
 
     async fn user(&mut self, tx: &Tx<'_>, email: &str, hash: &str, name: &str, level: Level) -> anyhow::Result<UserId> {
+        let (given, family) = name.split_once(' ').unwrap_or((name, ""));
+        let Ok(authority) = Authority::new(level, Vec::new()) else {
+            bail!("a demo account has impossible authority");
+        };
         let draft = store::user::Draft {
             uid: self.uid(),
             email,
-            password_hash: hash,
-            display_name: name,
-            level,
+            username: None,
+            name: &Name {
+                display: name.to_owned(),
+                given: given.to_owned(),
+                family: family.to_owned(),
+            },
+            phone: "",
+            telegram_id: None,
+            language: "es",
+            country: Some("CO"),
+            password_hash: Some(hash),
+            email_verified: Some(self.now),
+            must_verify_email: false,
+            password_expired: false,
+            authority: &authority,
+            service: false,
             now: self.now,
         };
         Ok(store::user::insert(tx, &draft).await?)

@@ -16,9 +16,12 @@ use crate::{
     config::{Environment, ServeSettings},
     descriptor, files,
     health::Health,
-    layer::{self, GateLayer},
+    layer::{self, GateLayer, legacy},
     pb,
-    rpc::{agent::Agents, audit::Audits, auth::Auth, event::Events, task::Tasks, zone::Zones},
+    rpc::{
+        self, agent::Agents, api_token::ApiTokens, audit::Audits, auth::Auth, edge::Edge, event::Events, permission::Permissions, task::Tasks,
+        user::Users, zone::Zones,
+    },
     telemetry::Metrics,
 };
 
@@ -91,14 +94,17 @@ impl Server {
         let watching = tokio::spawn(watch);
 
         let gate = GateLayer::new(Arc::clone(&app), descriptor::rules(&pool));
-        let ours = tonic_web::GrpcWebLayer::new().layer(gate.layer(routes(&app)));
+        let older = legacy::declared::methods(&pool);
+        let read = legacy::ReadLayer(Arc::clone(&older)).layer(routes(&app));
+        let ours = tonic_web::GrpcWebLayer::new().layer(legacy::PrintLayer(older).layer(gate.layer(read)));
         let system = tonic_web::GrpcWebLayer::new().layer(system_routes(settings.environment, health_service)?);
         let router = Router::new()
             .route_service("/grpc.health.v1.Health/{*method}", system.clone())
             .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(files::routes(&settings));
-        let entry = cors(&settings).layer(entry(ours, router));
+        let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
+        let entry = cors(&settings).layer(entry(ours, unknown, router));
 
         let goaway = CancellationToken::new();
         let serving = tokio::spawn(guarded(died.clone(), listen(public, entry, goaway.clone())));
@@ -153,6 +159,21 @@ fn routes(app: &Arc<App>) -> Routes {
         .add_service(
             pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
         )
+        .add_service(
+            pb::user_service_server::UserServiceServer::new(Users(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::api_token_service_server::ApiTokenServiceServer::new(ApiTokens(Arc::clone(app)))
+                .max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(pb::permission_service_server::PermissionServiceServer::new(Permissions))
+        .add_service(
+            pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
+                .max_decoding_message_size(REQUEST_LIMIT),
+        )
         .prepare()
 }
 
@@ -174,9 +195,10 @@ where
         .prepare())
 }
 
-/// Calls go to the services, everything else to the pages.
+/// Calls go to the services, what Envoy found no RPC for is told so, everything else goes to the pages.
 fn entry<S>(
     ours: S,
+    unknown: Arc<legacy::Unknown>,
     pages: Router,
 ) -> impl tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone
 where
@@ -184,10 +206,14 @@ where
 {
     tower::service_fn(move |mut request: Request<Body>| {
         let (ours, pages) = (ours.clone(), pages.clone());
+        let called = is_grpc(&request);
+        let refusal = if called { None } else { unknown.answer(&request) };
         async move {
-            if is_grpc(&request) {
+            if called {
                 layer::door::mark(&mut request);
                 ours.oneshot(request).await
+            } else if let Some(refusal) = refusal {
+                Ok(refusal)
             } else {
                 let answer = pages.oneshot(request.map(axum::body::Body::new)).await;
                 answer.map(|response| response.map(Body::new))

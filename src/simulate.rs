@@ -38,6 +38,7 @@ async fn walk(channel: &Channel, clock: &Clock, wait: Duration, tick: &mut u32) 
     let login = pb::LoginRequest {
         email: supervisor.to_owned(),
         password: DEMO_PASSWORD.to_owned(),
+        code: String::new(),
     };
     let answer = AuthServiceClient::new(channel.clone()).login(login).await?.into_inner();
     let bearer: MetadataValue<Ascii> = format!("Bearer {}", answer.access_token)

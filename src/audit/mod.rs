@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod diff;
 pub mod keeper;
+pub mod key;
 pub mod seat;
 pub mod trail;
 pub mod verify;
@@ -23,12 +24,14 @@ pub use crate::domain::audit::Actor;
 use seat::Seats;
 
 use crate::{
+    app::Clock,
     domain::{
         audit::{Day, Entry, Head, OK, Place},
         fact::Fact,
     },
     error::{Error, Result},
-    store::{self, Tx},
+    identity::Seal,
+    store::{self, Database, Tx},
 };
 
 /// Refused attempts that wait to be written at most.
@@ -45,15 +48,22 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// With this chain; refused attempts come out of the other end.
-    pub fn new(chain: Chain) -> (Self, mpsc::Receiver<Entry>) {
+    /// The audit of a server, and what it needs beside the calls.
+    pub async fn start(database: &Database, seal: &Seal, clock: &Clock, retention_days: u32) -> Result<(Arc<Self>, Keeper)> {
         let (refused, queue) = mpsc::channel(QUEUE);
-        let audit = Self {
-            chain,
+        let audit = Arc::new(Self {
+            chain: key::load(database, seal, clock.now()).await?,
             refused,
             seats: Arc::default(),
+        });
+        let keeper = Keeper {
+            audit: Arc::clone(&audit),
+            refused: queue,
+            database: database.clone(),
+            clock: clock.clone(),
+            retention_days,
         };
-        (audit, queue)
+        Ok((audit, keeper))
     }
 
     /// A segment for the rows of a transaction. Comes after all locks, for it may add a segment to the day.

@@ -6,14 +6,16 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::{
-    chain::{Chain, is_same},
+    Chain,
     keeper::Ends,
+    key,
     walk::{Finding, Walk},
 };
 use crate::{
     config::AuditVerifySettings,
     domain::audit::{ANCHOR, Head, Place, Row},
     error::{Error, Result},
+    identity::{Seal, is_same},
     store::{self, Database, Query, Tx, audit::Found},
 };
 
@@ -33,10 +35,14 @@ pub struct Summary {
 
 /// Looks at all days, or at one, and tells each finding at once.
 pub async fn run(settings: &AuditVerifySettings, tell: &mut (dyn FnMut(&Finding) + Send)) -> Result<Summary> {
-    let verifier = Verifier {
-        database: Database::connect(&settings.database).await?,
-        chain: Chain::new(&settings.secret_key),
+    let database = Database::connect(&settings.database).await?;
+    let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
+    let chain = {
+        let conn = database.lease().await?;
+        key::find(&*conn, &seal).await?
     };
+    let chain = chain.ok_or_else(|| Error::internal("there is no audit: no server was ever started on this database"))?;
+    let verifier = Verifier { database, chain };
     verifier.run(settings.day, settings.anchor.as_deref(), tell).await
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::chain::{Chain, is_same};
+use super::Chain;
 use crate::{
     domain::audit::{Head, Place, Row},
+    identity::is_same,
     store::audit::Found,
 };
 
@@ -232,7 +233,7 @@ mod tests {
     use crate::domain::audit::Entry;
 
     fn chain() -> Chain {
-        Chain::new(&"gad-test-secret".into())
+        Chain::of(b"a key of tests")
     }
 
     fn place(number: i64) -> Place {

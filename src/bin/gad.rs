@@ -2,22 +2,21 @@
 
 use std::{io::Write as _, path::Path, process::ExitCode};
 
-use clap::Parser as _;
 use gad::{
-    app::Clock,
+    app::{App, Clock},
     audit,
-    config::{AuditCommand, Cli, Command, ServeSettings},
-    descriptor, doctor, import, seed,
+    config::{self, AuditCommand, Cli, Command, ServeSettings},
+    descriptor, doctor, import, layer, seed,
     serve::Server,
     simulate, stack, store, telemetry,
 };
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, problems) = config::reading::read::<Cli>();
     let ended = match cli.command {
-        Command::Serve(settings) => threads().and_then(|threads| threads.block_on(serve(*settings))),
-        command => thread().and_then(|thread| thread.block_on(run(command))),
+        Command::Serve(settings) => threads().and_then(|threads| threads.block_on(serve(*settings, problems))),
+        command => startable(&problems).and_then(|()| thread()?.block_on(run(command))),
     };
     ended.unwrap_or_else(|cause| {
         eprintln!("gad: {cause:#}");
@@ -34,12 +33,16 @@ fn thread() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-async fn serve(settings: ServeSettings) -> anyhow::Result<ExitCode> {
-    let problems = settings.problems();
-    if !problems.is_empty() {
-        anyhow::bail!("cannot start:\n  {}", problems.join("\n  "));
-    }
-    let _telemetry = telemetry::start("gad", &settings.telemetry)?;
+/// Refuses to start, with all reasons at once.
+fn startable(problems: &[String]) -> anyhow::Result<()> {
+    anyhow::ensure!(problems.is_empty(), "cannot start:\n  {}", problems.join("\n  "));
+    Ok(())
+}
+
+async fn serve(settings: ServeSettings, mut problems: Vec<String>) -> anyhow::Result<ExitCode> {
+    problems.extend(App::production_problems(&settings).await);
+    startable(&problems)?;
+    let _telemetry = telemetry::start("gad", &settings.logs())?;
     let stop = CancellationToken::new();
     let server = Server::bind(settings, Clock::system()).await?;
     let signal = stop.clone();
@@ -54,9 +57,9 @@ async fn serve(settings: ServeSettings) -> anyhow::Result<ExitCode> {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let now = Clock::system().now();
     match command {
-        Command::Serve(settings) => return serve(*settings).await,
+        Command::Serve(settings) => return serve(*settings, Vec::new()).await,
         Command::Migrate(settings) => {
-            let connector = store::database::Connector::new(&settings.database_url)?;
+            let connector = store::database::Connector::new(&settings)?;
             for migration in store::migrate::run(&connector).await? {
                 println!("{migration}");
             }
@@ -95,17 +98,21 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(AuditCommand::Verify(settings)) => {
             let found = audit::verify::run(&settings, &mut |finding| println!("{finding}")).await?;
             println!("{} rows of {} days: {} findings", found.rows, found.days, found.findings);
-            return Ok(if found.findings == 0 {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(1)
-            });
+            return Ok(if found.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,
         Command::Envoy(settings) => {
-            let services = descriptor::services(&descriptor::pool());
-            print!("{}", stack::envoy_yaml(&settings, &services));
+            let pool = descriptor::pool();
+            let (older, services) = descriptor::services(&pool)
+                .into_iter()
+                .partition(|name| descriptor::is_legacy(name));
+            let older = stack::OlderRest {
+                services: older,
+                listing_paths: layer::legacy::declared::listing_paths(&pool),
+            };
+            let services: Vec<String> = services;
+            print!("{}", stack::envoy_yaml(&settings, &services, &older));
         }
         Command::Up(settings) => stack::up(*settings).await?,
         Command::WithStores(settings) => return stack::with_stores(settings).await,

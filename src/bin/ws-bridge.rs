@@ -1,13 +1,16 @@
 //! `ws-bridge`: streams the live feed to WebSocket and SSE clients.
 
-use clap::Parser as _;
-use gad::{config::BridgeSettings, telemetry, ws_bridge};
+use gad::{
+    config::{BridgeSettings, reading},
+    telemetry, ws_bridge,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let settings = BridgeSettings::parse();
+    let (settings, problems) = reading::read::<BridgeSettings>();
+    anyhow::ensure!(problems.is_empty(), "cannot start:\n  {}", problems.join("\n  "));
     let _telemetry = telemetry::start("ws-bridge", &settings.telemetry)?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

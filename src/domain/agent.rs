@@ -305,9 +305,10 @@ impl Agent {
         Availability::from_duty(self.duty, self.occupied)
     }
 
-    /// Whether a caller may know of it: supervisors of all, others of their own; of deleted ones administrators only.
+    /// Whether a caller may know of it: supervisors of all in their zones, others of their own; of deleted ones
+    /// administrators only.
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
-        let reached = caller.sees_all() || self.user == caller.user;
+        let reached = caller.sees_zone(self.zone) || self.user == caller.user;
         reached && (self.deleted.is_none() || caller.level >= Level::Administrator)
     }
 

@@ -31,6 +31,8 @@ impl Noun {
 
 /// Number on the wire of the event that a task went out of sight.
 pub const TASK_HIDDEN: i32 = 8;
+/// Number on the wire of the event that an agent went out of sight.
+pub const AGENT_HIDDEN: i32 = 15;
 
 /// Which events somebody wants; lists mean any of, an empty one all.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -66,7 +68,9 @@ pub enum Hearing {
     /// In full.
     Event,
     /// Only that this task went out of sight.
-    Hidden(TaskId),
+    TaskHidden(TaskId),
+    /// Only that this agent went out of sight.
+    AgentHidden(AgentId),
 }
 
 impl Interest {
@@ -79,26 +83,27 @@ impl Interest {
             subject,
             before,
         } = fact;
-        let matches = match subject {
-            Subject::Task(task) => self.is_about(Noun::Task) && self.matches_task(task, before),
-            Subject::Agent(agent) => self.is_about(Noun::Agent) && self.matches_agent(agent),
-            Subject::Fix {
-                fix,
-                tasks,
-                zone,
-                user: _,
-            } => self.is_about(Noun::Position) && self.matches_fix(fix, tasks, *zone, before),
-        };
-        if !matches {
-            return Hearing::Nothing;
-        }
         match subject {
-            _ if self.caller.sees_all() => self.typed(*kind),
+            Subject::Task(task) if !(self.is_about(Noun::Task) && self.matches_task(task, before)) => Hearing::Nothing,
             Subject::Task(task) if task.is_visible_to(&self.caller) => self.typed(*kind),
-            Subject::Task(task) if self.is_me_among(&before.audience) && self.is_typed(TASK_HIDDEN) => Hearing::Hidden(task.id),
-            Subject::Agent(agent) if agent.user == self.caller.user => self.typed(*kind),
-            Subject::Fix { user, .. } if *user == self.caller.user => self.typed(*kind),
-            Subject::Task(_) | Subject::Agent(_) | Subject::Fix { .. } => Hearing::Nothing,
+            Subject::Task(task) if self.was_visible(before) && self.is_typed(TASK_HIDDEN) => Hearing::TaskHidden(task.id),
+            Subject::Task(_) => Hearing::Nothing,
+            Subject::Agent(agent) if !(self.is_about(Noun::Agent) && self.matches_agent(agent)) => Hearing::Nothing,
+            Subject::Agent(agent) if self.reaches(agent.user, agent.zone) => self.typed(*kind),
+            Subject::Agent(_) => Hearing::Nothing,
+            Subject::Fix { fix, user, tasks, zone } => {
+                let in_sight = self.reaches(*user, *zone);
+                let left = !in_sight && self.caller.sees_zone(before.zone);
+                if !self.matches_fix(fix, tasks, *zone, before) {
+                    Hearing::Nothing
+                } else if in_sight && self.is_about(Noun::Position) {
+                    self.typed(*kind)
+                } else if left && self.knows_agents() && self.is_typed(AGENT_HIDDEN) {
+                    Hearing::AgentHidden(fix.agent)
+                } else {
+                    Hearing::Nothing
+                }
+            }
         }
     }
 
@@ -109,9 +114,7 @@ impl Interest {
 
     /// Whether an agent belongs into the watcher's snapshot.
     pub fn has_agent(&self, agent: &Agent) -> bool {
-        (self.is_about(Noun::Agent) || self.is_about(Noun::Position))
-            && (self.caller.sees_all() || agent.user == self.caller.user)
-            && self.matches_agent(agent)
+        self.knows_agents() && self.reaches(agent.user, agent.zone) && self.matches_agent(agent)
     }
 
     /// Whether the watcher wants anything about a noun.
@@ -131,8 +134,17 @@ impl Interest {
         }
     }
 
-    fn is_me_among(&self, users: &[UserId]) -> bool {
-        users.contains(&self.caller.user)
+    fn was_visible(&self, before: &Before) -> bool {
+        before.audience.contains(&self.caller.user) || self.caller.sees_zone(before.zone)
+    }
+
+    fn reaches(&self, user: UserId, zone: Option<ZoneId>) -> bool {
+        user == self.caller.user || self.caller.sees_zone(zone)
+    }
+
+    /// Whether the watcher was told of agents, or where they are.
+    fn knows_agents(&self) -> bool {
+        self.is_about(Noun::Agent) || self.is_about(Noun::Position)
     }
 
     fn matches_task(&self, task: &Task, before: &Before) -> bool {

@@ -3,11 +3,19 @@
 pub mod access;
 pub mod agent;
 pub mod audit;
+pub mod country;
+pub mod email;
 pub mod fact;
 pub mod geo;
 pub mod interest;
+pub mod limit;
+pub mod mail;
+pub mod password;
 pub mod plan;
+pub mod session;
 pub mod task;
+pub mod user;
+pub mod zone;
 
 use serde::{Deserialize, Serialize};
 

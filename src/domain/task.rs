@@ -376,7 +376,7 @@ impl Task {
 
     /// Whether a caller may know of it.
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
-        caller.sees_all() || self.audience().any(|user| user == caller.user)
+        caller.sees_zone(self.zone) || self.audience().any(|user| user == caller.user)
     }
 
     /// The users who see it whatever their level: creator, delegate, and whoever is on it.
@@ -390,7 +390,15 @@ impl Task {
     pub fn is_open_to(&self, caller: &Caller, action: Action) -> bool {
         let on_it = || self.assignments.iter().any(|assignment| assignment.user == caller.user);
         let own_plan = || action == Action::Cancel && self.creator == caller.user && self.state() == State::Scheduled;
-        caller.level >= action.level() || (action.open_to_agents() && on_it()) || own_plan()
+        let directed = || caller.level >= action.level() && self.is_within_reach_of(caller);
+        directed() || (action.open_to_agents() && on_it()) || own_plan()
+    }
+
+    /// Whether the authority of a supervisor reaches it: by its zone; where it has no place, by being theirs.
+    fn is_within_reach_of(&self, caller: &Caller) -> bool {
+        let nowhere = self.plan.location.is_none();
+        let theirs = self.creator == caller.user || self.plan.delegate == caller.user;
+        caller.sees_zone(self.zone) || (nowhere && theirs)
     }
 
     /// Whether the state lets this action happen, whoever asks.

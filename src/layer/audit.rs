@@ -1,15 +1,18 @@
 //! One row for each audited call: if its handler wrote none, before the answer leaves; of a refusal, soon after.
 
+use std::net::IpAddr;
+
 use http::{Request, Response};
 use tonic::{Status, body::Body};
 use tonic_types::StatusExt as _;
 
-use super::{door, limit, name::Name};
+use super::{door, name::Name};
 use crate::{
     app::App,
-    audit::{Known, Trail},
+    audit::{Actor, Known, Trail},
     descriptor::Rule,
     error::{Error, Result, reason_name},
+    identity::{Credential, SignedIn},
     pb::ErrorReason,
 };
 
@@ -17,7 +20,7 @@ use crate::{
 const COUNTED: [ErrorReason; 2] = [ErrorReason::RateLimited, ErrorReason::Overloaded];
 
 /// The trail of a call.
-pub fn trail(app: &App, name: &Name, rule: &Rule, request: &Request<Body>) -> Trail {
+pub fn trail(app: &App, name: &Name, rule: &Rule, request: &Request<Body>, address: Option<IpAddr>) -> Trail {
     if !rule.audited || !app.settings.audited {
         return Trail::default();
     }
@@ -25,9 +28,18 @@ pub fn trail(app: &App, name: &Name, rule: &Rule, request: &Request<Body>) -> Tr
         method: name.method().trim_start_matches('/').to_owned(),
         permission: rule.permission.clone(),
         door: door::of(request),
-        address: limit::address(request),
+        address,
         request_id: name.request_id(),
     })
+}
+
+/// Who calls, as it is written down.
+pub fn actor(signed_in: &SignedIn) -> Actor {
+    let user = signed_in.caller.user;
+    match signed_in.credential {
+        Credential::Session { .. } => Actor::User(user),
+        Credential::ApiToken { id, .. } => Actor::ApiToken { token: id, user },
+    }
 }
 
 /// Writes what is still to be written of a call, and gives its answer; none leaves without a row.

@@ -1,14 +1,17 @@
 //! What every gRPC call passes before its handler, in this order: name, is there room, measure, deadline, who, may they.
 
 pub mod access;
+pub mod address;
 pub mod audit;
 pub mod deadline;
 pub mod door;
+pub mod legacy;
 pub mod limit;
 pub mod name;
 pub mod observe;
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -20,10 +23,12 @@ use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use crate::{
+    address::Proxies,
     app::App,
-    audit::{Actor, Trail},
+    audit::Trail,
     descriptor::{Rule, Rules},
     error::{Error, LANGUAGE, Language},
+    live::limits::Counted,
 };
 
 /// Puts a [`Gate`] before the services.
@@ -31,20 +36,20 @@ use crate::{
 pub struct GateLayer {
     app: Arc<App>,
     rules: Rules,
-    limits: Arc<limit::Limits>,
+    seats: Arc<limit::Seats>,
+    proxies: Arc<Proxies>,
     calls: observe::Calls,
 }
 
 impl GateLayer {
     /// A gate with these rules.
     pub fn new(app: Arc<App>, rules: Rules) -> Self {
-        let limits = Arc::new(limit::Limits::new(&app.settings));
-        let calls = observe::Calls::of(rules.keys());
         Self {
+            seats: Arc::new(limit::Seats::new(&app.settings)),
+            proxies: Arc::new(Proxies::new(&app.settings.trusted_proxy_hosts)),
+            calls: observe::Calls::of(rules.keys()),
             app,
             rules,
-            limits,
-            calls,
         }
     }
 }
@@ -115,9 +120,10 @@ impl GateLayer {
     /// Room for a call.
     fn room(&self, name: &name::Name) -> Result<limit::Room, Error> {
         let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
-        self.limits.room(rule)
+        self.seats.room(rule)
     }
 
+    /// Lets a call through to its handler, or says why not.
     async fn pass<S>(
         &self,
         name: &name::Name,
@@ -130,8 +136,9 @@ impl GateLayer {
         S::Future: Send + 'static,
     {
         let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
-        let trail = audit::trail(&self.app, name, rule, &request);
-        let answer = self.answer(name, rule, &trail, request, inner).await;
+        let address = address::of(&request, &self.proxies);
+        let trail = audit::trail(&self.app, name, rule, &request, address);
+        let answer = self.answer(name, rule, &trail, address, request, inner).await;
         Ok(room.kept_by(audit::close(&self.app, &trail, answer).await?))
     }
 
@@ -140,7 +147,8 @@ impl GateLayer {
         name: &name::Name,
         rule: &Rule,
         trail: &Trail,
-        mut request: Request<Body>,
+        address: Option<IpAddr>,
+        request: Request<Body>,
         inner: S,
     ) -> Result<Response<Body>, Error>
     where
@@ -150,22 +158,42 @@ impl GateLayer {
         let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
         let signed_in = deadline::within(deadline, access::identify(&self.app, rule, request.headers())).await??;
         if let Some(signed_in) = &signed_in {
-            trail.actor(Actor::User(signed_in.caller.user));
+            trail.actor(audit::actor(signed_in));
+            access::admit(&self.app, rule, signed_in)?;
         }
-        access::admit(rule, signed_in.as_ref())?;
-        self.limits.count(rule, signed_in, &request)?;
-        let (address, door) = (limit::address(&request), door::of(&request));
-        request.extensions_mut().insert(crate::rpc::Call {
+        let counting = limit::count(&self.app.limits, rule, signed_in.as_ref(), address);
+        let Counted { standing, verdict } = deadline::within(deadline, counting).await?;
+        let call = crate::rpc::Call {
             signed_in,
             deadline,
             request_id: name.request_id(),
             address,
-            door,
+            door: door::of(&request),
+            user_agent: name::user_agent(request.headers()),
             trail: trail.clone(),
-        });
-        let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
-        Ok(explained(answer?))
+        };
+        let answer = match verdict {
+            Ok(()) => handled(rule, call, request, inner).await,
+            Err(refusal) => Err(refusal),
+        };
+        let mut response = answer.unwrap_or_else(|error| Status::from(error).into_http());
+        if let Some(standing) = standing {
+            limit::tell(standing, response.headers_mut());
+        }
+        Ok(response)
     }
+}
+
+/// What the handler answers before the deadline.
+async fn handled<S>(rule: &Rule, call: crate::rpc::Call, mut request: Request<Body>, inner: S) -> Result<Response<Body>, Error>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+{
+    let deadline = call.deadline;
+    request.extensions_mut().insert(call);
+    let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
+    Ok(explained(answer?))
 }
 
 /// A message that the transport could not read or did not want is refused in its words; this gives it a reason.

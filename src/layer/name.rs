@@ -15,6 +15,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Trailer with the server's version.
 pub const VERSION: HeaderName = HeaderName::from_static("x-gad-version");
 
+/// Most letters of a user agent that are kept.
+const USER_AGENT: usize = 300;
+
 /// The name of a call.
 #[derive(Debug, Clone)]
 pub struct Name {
@@ -33,6 +36,12 @@ impl Extractor for Headers<'_> {
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(HeaderName::as_str).collect()
     }
+}
+
+/// What the caller's program says of itself, as far as it can be printed.
+pub fn user_agent(headers: &HeaderMap) -> String {
+    let said = headers.get(http::header::USER_AGENT).and_then(|said| said.to_str().ok());
+    said.unwrap_or_default().chars().take(USER_AGENT).collect()
 }
 
 impl Name {

@@ -6,10 +6,11 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
     streams::{StreamReadOptions, StreamReadReply},
 };
-use secrecy::{ExposeSecret, SecretString};
 
+use super::connection;
 use crate::{
-    error::{Error, Result},
+    config::RedisSettings,
+    error::Result,
     store::outbox::{Entry, Position},
 };
 
@@ -54,13 +55,13 @@ impl std::fmt::Debug for FeedStream {
 }
 
 impl FeedStream {
-    /// A stream on a Redis that need not be there yet.
-    pub fn new(url: &SecretString, prefix: &str) -> Result<Self> {
-        Ok(Self {
-            client: redis::Client::open(url.expose_secret()).map_err(|cause| Error::Down(format!("REDIS_URL: {cause}")))?,
-            prefix: prefix.to_owned(),
+    /// A stream on the Redis that is set, which need not be there yet; none if none is set.
+    pub fn new(settings: &RedisSettings) -> Result<Option<Self>> {
+        Ok(connection::client(settings)?.map(|client| Self {
+            client,
+            prefix: settings.redis_prefix.clone(),
             append: Script::new(APPEND),
-        })
+        }))
     }
 
     /// A connection; fails soon if Redis is away.

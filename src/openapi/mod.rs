@@ -1,8 +1,11 @@
 //! OpenAPI 3.1 of the canonical REST, from the descriptors; and a page that shows it.
 
+mod older;
 mod operation;
 mod rules;
 mod schema;
+
+pub use older::document as older_document;
 
 use axum::{
     Router,
@@ -22,10 +25,14 @@ Numbers of 64 bits are strings in answers; requests may send either. Fields that
 are optional or messages, and are empty, zero or false otherwise. Errors are a `google.rpc.Status`; the reason is in \
 its `google.rpc.ErrorInfo`. Send `accept-language: en` for messages in English.";
 
-/// `/openapi.json` and `/docs`.
+/// Where the older products' clients find the description of their paths.
+pub const OLDER: &str = "/api/v1/openapi.json";
+
+/// `/openapi.json` and `/docs`, and the older products' `/api/v1/openapi.json`.
 pub fn routes() -> Router {
     Router::new()
         .route("/openapi.json", file("application/json", document()))
+        .route(OLDER, file("application/json", older::document()))
         .route("/docs", file("text/html; charset=utf-8", include_str!("page/index.html")))
         .route("/docs/", get(async || Redirect::permanent("/docs")))
         .route(
@@ -49,7 +56,7 @@ pub fn document() -> String {
     let mut schemas = schema::Schemas::default();
     let mut paths: Map<String, Value> = Map::new();
     let mut tags = Vec::new();
-    for service in services(&pool) {
+    for service in services(&pool, |name| !descriptor::is_legacy(name)) {
         let text = descriptor::comment(&service.parent_file(), service.path());
         tags.push(json!({ "name": service.name(), "description": text }));
         for method in service.methods() {
@@ -78,8 +85,9 @@ pub fn document() -> String {
     format!("{document:#}\n")
 }
 
-fn services(pool: &DescriptorPool) -> Vec<ServiceDescriptor> {
-    let names = descriptor::services(pool);
+fn services(pool: &DescriptorPool, wanted: impl Fn(&str) -> bool) -> Vec<ServiceDescriptor> {
+    let names = descriptor::services(pool).into_iter();
+    let names: Vec<String> = names.filter(|name| wanted(name)).collect();
     names.iter().filter_map(|name| pool.get_service_by_name(name)).collect()
 }
 

@@ -59,7 +59,7 @@ pub fn of(pool: &DescriptorPool, method: &MethodDescriptor, route: &Route, rule:
 }
 
 /// First sentence of a comment.
-fn summary(text: &str) -> String {
+pub fn summary(text: &str) -> String {
     let flat = text.replace('\n', " ");
     let end = flat.find(". ").unwrap_or(flat.len());
     flat[..end].trim_end_matches('.').to_owned()
@@ -68,6 +68,7 @@ fn summary(text: &str) -> String {
 fn level(rule: &Rule) -> &'static str {
     match rule.access {
         Access::Public => "public",
+        Access::Service(_) => "service",
         Access::Least(Level::Agent) => "agent",
         Access::Least(Level::Supervisor) => "supervisor",
         Access::Least(Level::Administrator) => "administrator",
@@ -138,7 +139,8 @@ fn query(field: &FieldDescriptor, prefix: &str, needed: bool, bound: &[String], 
     }
 }
 
-fn parameter(field: &FieldDescriptor, name: &str, place: &str, required: bool, schemas: &mut Schemas) -> Value {
+/// A field as a parameter.
+pub fn parameter(field: &FieldDescriptor, name: &str, place: &str, required: bool, schemas: &mut Schemas) -> Value {
     json!({
         "name": name,
         "in": place,

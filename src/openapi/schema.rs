@@ -10,22 +10,38 @@ use crate::descriptor;
 
 /// The named schemas that a document speaks of.
 #[derive(Debug, Default)]
-pub struct Schemas(BTreeMap<String, Value>);
+pub struct Schemas {
+    named: BTreeMap<String, Value>,
+    /// In the older products' JSON: numbers of 64 bits are numbers, what is not there is null.
+    older: bool,
+}
 
 impl Schemas {
+    /// Of the older products' JSON.
+    pub fn of_older() -> Self {
+        Self {
+            older: true,
+            ..Self::default()
+        }
+    }
+
     /// All of them.
     pub fn into_value(self) -> Value {
-        Value::Object(self.0.into_iter().collect())
+        Value::Object(self.named.into_iter().collect())
+    }
+
+    fn key<'a>(&self, field: &'a FieldDescriptor) -> &'a str {
+        if self.older { descriptor::key(field) } else { field.name() }
     }
 
     /// A reference to a message's schema, which is made if it is not there yet.
     pub fn message(&mut self, message: &MessageDescriptor) -> Value {
         let name = short(message.full_name());
-        if !self.0.contains_key(&name) {
-            self.0.insert(name.clone(), Value::Null);
+        if !self.named.contains_key(&name) {
+            self.named.insert(name.clone(), Value::Null);
             let mut schema = self.object(message, &[]);
             schema["description"] = json!(descriptor::comment(&message.parent_file(), message.path()));
-            self.0.insert(name.clone(), schema);
+            self.named.insert(name.clone(), schema);
         }
         reference(&name)
     }
@@ -34,11 +50,11 @@ impl Schemas {
     pub fn object(&mut self, message: &MessageDescriptor, without: &[&str]) -> Value {
         let fields = || message.fields().filter(|field| !without.contains(&field.name()));
         let properties: Map<String, Value> = fields()
-            .map(|field| (field.name().to_owned(), self.property(&field)))
+            .map(|field| (self.key(&field).to_owned(), self.property(&field)))
             .collect();
         let required: Vec<String> = fields()
             .filter(rules::is_required)
-            .map(|field| field.name().to_owned())
+            .map(|field| self.key(&field).to_owned())
             .collect();
         let mut schema = json!({ "type": "object", "properties": properties });
         if !required.is_empty() {
@@ -51,6 +67,9 @@ impl Schemas {
     fn property(&mut self, field: &FieldDescriptor) -> Value {
         let comment = described(field);
         let mut schema = self.field(field);
+        if self.older && field.supports_presence() && !rules::is_required(field) {
+            schema = json!({ "anyOf": [schema, { "type": "null" }] });
+        }
         schema["x-gad-number"] = json!(field.number());
         if is_output(&comment) {
             schema["readOnly"] = json!(true);
@@ -72,6 +91,7 @@ impl Schemas {
     fn value(&mut self, field: &FieldDescriptor, rules: &Value) -> Value {
         let kind = field.kind();
         let schema = match &kind {
+            Kind::Int64 | Kind::Uint64 if self.older => return json!({ "type": "integer", "format": "int64" }),
             Kind::Double => json!({ "type": "number", "format": "double" }),
             Kind::Float => json!({ "type": "number", "format": "float" }),
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => json!({ "type": "integer", "format": "int32" }),
@@ -89,7 +109,7 @@ impl Schemas {
 
     fn enumeration(&mut self, kind: &EnumDescriptor) -> Value {
         let name = short(kind.full_name());
-        if !self.0.contains_key(&name) {
+        if !self.named.contains_key(&name) {
             let file = kind.parent_file();
             let words: Vec<Value> = kind.values().map(|value| json!(value.name())).collect();
             let mut text = descriptor::comment(&file, kind.path());
@@ -98,7 +118,7 @@ impl Schemas {
                 text += &format!("\n- `{}`: {comment}", value.name());
             }
             let schema = json!({ "type": "string", "enum": words, "description": text });
-            self.0.insert(name.clone(), schema);
+            self.named.insert(name.clone(), schema);
         }
         reference(&name)
     }
@@ -126,7 +146,8 @@ pub fn is_output(comment: &str) -> bool {
 }
 
 fn short(full_name: &str) -> String {
-    full_name.trim_start_matches("gad.v1.").replace('.', "_")
+    let name = full_name.trim_start_matches("gad.v1.").trim_start_matches("gad.legacy.v1.");
+    name.replace('.', "_")
 }
 
 fn reference(name: &str) -> Value {

@@ -15,6 +15,7 @@ use crate::{
         AgentId, UserId,
         agent::{Agent, Duty},
         fact::FactKind,
+        user::User,
     },
     error::{Error, Missing, Result},
     pb::{self, agent_service_server::AgentService},
@@ -70,7 +71,7 @@ impl AgentService for Agents {
     }
 
     async fn list_nearby(&self, request: Request<pb::ListNearbyRequest>) -> Result<Response<pb::ListNearbyResponse>, Status> {
-        Ok(nearby::list(&self.0, request.into_inner()).await?)
+        Ok(nearby::list(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
     async fn get_track(&self, request: Request<pb::GetTrackRequest>) -> Result<Response<pb::GetTrackResponse>, Status> {
@@ -81,18 +82,20 @@ impl AgentService for Agents {
 async fn create(app: &App, call: &Call, request: pb::CreateAgentRequest) -> Result<Response<pb::Agent>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("CreateAgent", &request.request_id), &request).await?;
+    let wire = request.agent.clone().unwrap_or_default();
+    store::user::lock(change.tx(), &[UserId(wire.user_id)]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let wire = request.agent.clone().unwrap_or_default();
     if wire.user_id == 0 {
-        return Err(agent_mask::required("agent.user_id"));
+        return Err(Error::required("agent.user_id"));
     }
     let user = UserId(wire.user_id);
     change.trail.subject(user);
     let profile = agent_mask::profile(wire)?;
     store::user::get(change.tx(), user)
         .await?
+        .filter(User::may_sign_in)
         .ok_or(Error::NotFound(Missing::User))?;
     let draft = Draft {
         uid: app.uid(change.now),
@@ -109,7 +112,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateAgentRequest) -> Resu
 async fn update(app: &App, call: &Call, request: pb::UpdateAgentRequest) -> Result<Response<pb::Agent>> {
     let wire = request.agent.clone().unwrap_or_default();
     if wire.id == 0 {
-        return Err(agent_mask::required("agent.id"));
+        return Err(Error::required("agent.id"));
     }
     let etag = if request.etag.is_empty() {
         wire.etag.clone()
@@ -154,6 +157,9 @@ async fn undelete(app: &App, call: &Call, request: pb::UndeleteAgentRequest) -> 
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("UndeleteAgent", &request.request_id), &request).await?;
     let id = AgentId(request.id);
+    // Whose it is never changes: so it may be asked before anything is locked.
+    let user = store::agent::get(change.tx(), id).await?.map(|agent| agent.user);
+    store::user::lock(change.tx(), user.as_slice()).await?;
     store::agent::lock(change.tx(), &[id]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
@@ -162,6 +168,8 @@ async fn undelete(app: &App, call: &Call, request: pb::UndeleteAgentRequest) -> 
     if agent.deleted.take().is_none() {
         return Err(Error::NotDeleted);
     }
+    let user = store::user::get(change.tx(), agent.user).await?;
+    user.filter(User::may_sign_in).ok_or(Error::NotFound(Missing::User))?;
     let agent = store::agent::save(change.tx(), &agent, change.now).await?;
     change.agent_fact(FactKind::AgentUndeleted, agent.clone());
     change.commit(wire::agent(&agent)).await

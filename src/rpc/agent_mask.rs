@@ -18,7 +18,7 @@ pub fn profile(wire: pb::Agent) -> Result<Profile> {
         ..
     } = wire;
     if code.is_empty() {
-        return Err(required("agent.code"));
+        return Err(Error::required("agent.code"));
     }
     Ok(Profile {
         code,
@@ -56,23 +56,12 @@ fn is_filled(wire: &pb::Agent, path: &str) -> bool {
 
 fn set(profile: &mut Profile, wire: &pb::Agent, path: &str) -> Result<()> {
     match path {
-        "code" if wire.code.is_empty() => return Err(required("agent.code")),
+        "code" if wire.code.is_empty() => return Err(Error::required("agent.code")),
         "code" => profile.code.clone_from(&wire.code),
         "rank" => profile.rank.clone_from(&wire.rank),
         "unit" => profile.unit.clone_from(&wire.unit),
         "specialty" => profile.specialty.clone_from(&wire.specialty),
-        _ => {
-            return Err(Error::invalid(
-                "update_mask",
-                &format!("no se puede cambiar «{path}»"),
-                &format!("cannot change `{path}`"),
-            ));
-        }
+        _ => return Err(Error::fixed(path)),
     }
     Ok(())
-}
-
-/// A field that must be filled in is not.
-pub fn required(field: &str) -> Error {
-    Error::invalid(field, "falta", "is required")
 }

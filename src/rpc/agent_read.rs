@@ -72,6 +72,6 @@ fn filter(wire: pb::AgentFilter, caller: &Caller) -> Result<Filter> {
         units,
         bounds: r#box.map(|bounds| wire::bounds("filter.box", bounds)).transpose()?,
         deleted_shown,
-        user: (!caller.sees_all()).then_some(caller.user),
+        sight: caller.sight(),
     })
 }

@@ -43,7 +43,7 @@ struct Export {
 
 /// ExportAuditEntries.
 pub fn export(app: &Arc<App>, call: &Call, request: pb::ExportAuditEntriesRequest) -> Result<Response<Pieces>> {
-    let signed_in = call.signed_in.ok_or(Error::SignedOut)?;
+    let signed_in = call.signed_in()?.clone();
     call.trail.request(&request);
     let now = app.clock.now();
     let format = request.format();

@@ -10,19 +10,23 @@ use crate::{
     app::App,
     audit::{Seat, Trail},
     domain::{
-        AgentId, TaskId,
+        AgentId, TaskId, UserId, ZoneId,
         access::Caller,
-        agent::Agent,
+        agent::{Agent, Fix},
         audit::OK,
         fact::{Before, Fact, FactKind, Subject},
         task::Task,
+        user::User,
     },
     error::{Error, Missing, Result},
-    store::{self, Conn, Tx, replay::Ticket},
+    store::{self, Conn, Tx, position::Reporter, replay::Ticket},
 };
 
 /// Name of the response header and trailer that says an answer was kept from an earlier call.
 pub const REPLAYED: &str = "idempotent-replayed";
+
+/// What answers with secrets are sealed for.
+const REPLAYS: &str = "replays";
 
 /// What a mutation asks for, beside its own fields.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,7 @@ pub struct Change<'a> {
     asked: Asked<'a>,
     hash: Vec<u8>,
     facts: Vec<Fact>,
+    sealed: bool,
     /// What is to be written down of it.
     pub trail: Trail,
     /// Who does it.
@@ -59,12 +64,18 @@ impl<'a> Change<'a> {
             tx: conn.begin(call.left()).await?,
             hash: digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec(),
             facts: Vec::new(),
+            sealed: false,
             trail: call.trail.clone(),
             now: app.clock.now(),
             app,
             asked,
             caller,
         })
+    }
+
+    /// Keeps the answer sealed: there is a secret in it.
+    pub fn sealed(self) -> Self {
+        Self { sealed: true, ..self }
     }
 
     /// The transaction.
@@ -81,6 +92,11 @@ impl<'a> Change<'a> {
             return Ok(None);
         };
         self.trail.settle();
+        let bytes = if self.sealed {
+            self.app.seal.open(REPLAYS, &self.seal_name(), &bytes)?
+        } else {
+            bytes
+        };
         let mut response = Response::new(T::decode(bytes.as_slice()).map_err(Error::internal)?);
         response.metadata_mut().insert(REPLAYED, MetadataValue::from_static("true"));
         Ok(Some(response))
@@ -93,6 +109,11 @@ impl<'a> Change<'a> {
             method: self.asked.method,
             hash: &self.hash,
         }
+    }
+
+    /// Under what an answer is sealed: it opens for the same request of the same user only.
+    fn seal_name(&self) -> String {
+        format!("{} {}", self.caller.user.0, self.asked.request_id)
     }
 
     /// The task as it is now, if the caller may see it, and its etag is the one the caller saw (or none is given).
@@ -120,6 +141,13 @@ impl<'a> Change<'a> {
         Ok(agent)
     }
 
+    /// The user as it is now, and its etag is the one the caller saw (or none is given). For administrators and oneself.
+    pub async fn user(&self, id: UserId, etag: &str) -> Result<User> {
+        let user = store::user::get(&self.tx, id).await?.ok_or(Error::NotFound(Missing::User))?;
+        super::wire::check_etag(etag, user.revision)?;
+        Ok(user)
+    }
+
     /// Tells what happened to a task.
     pub fn task_fact(&mut self, kind: FactKind, task: &Task, before: Before) {
         self.fact(kind, Subject::Task(Box::new(task.clone())), before);
@@ -128,6 +156,29 @@ impl<'a> Change<'a> {
     /// Tells what happened to an agent.
     pub fn agent_fact(&mut self, kind: FactKind, agent: Agent) {
         self.fact(kind, Subject::Agent(Box::new(agent)), Before::default());
+    }
+
+    /// Tells that an agent is in another zone, where it was before.
+    pub fn move_fact(&mut self, fix: Fix, reporter: Reporter, before: Option<ZoneId>) {
+        let Reporter {
+            user,
+            tasks,
+            fix: _,
+            zone,
+        } = reporter;
+        let before = Before {
+            audience: Vec::new(),
+            agents: Vec::new(),
+            zone: before,
+            location: Some(fix.location),
+        };
+        let subject = Subject::Fix { fix, user, tasks, zone };
+        self.fact(FactKind::AgentMoved, subject, before);
+    }
+
+    /// Writes down what was told so far, so that it need not be held until the end.
+    pub async fn pour(&mut self) -> Result<()> {
+        store::outbox::add(&self.tx, &std::mem::take(&mut self.facts)).await
     }
 
     fn fact(&mut self, kind: FactKind, subject: Subject, before: Before) {
@@ -205,6 +256,12 @@ impl<'a> Change<'a> {
         if self.asked.request_id.is_empty() {
             return Ok(());
         }
-        store::replay::keep(&self.tx, &self.ticket(), &answer.encode_to_vec()).await
+        let bytes = answer.encode_to_vec();
+        let bytes = if self.sealed {
+            self.app.seal.close(REPLAYS, &self.seal_name(), &bytes)?
+        } else {
+            bytes
+        };
+        store::replay::keep(&self.tx, &self.ticket(), &bytes).await
     }
 }

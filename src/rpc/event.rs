@@ -45,14 +45,14 @@ async fn watch(
     call: &Call,
     request: pb::WatchRequest,
 ) -> Result<Response<<Events as EventService>::WatchStream>> {
-    let signed_in = call.signed_in.ok_or(Error::SignedOut)?;
+    let signed_in = call.signed_in()?.clone();
     let pb::WatchRequest {
         filter,
         cursor,
         include_snapshot,
     } = request;
     let interest = Interest {
-        caller: signed_in.caller,
+        caller: signed_in.caller.clone(),
         wanted: wanted(filter.unwrap_or_default())?,
     };
     if include_snapshot && !cursor.is_empty() {
@@ -80,7 +80,7 @@ async fn watch(
     let watch = Watch {
         app: Arc::clone(app),
         interest,
-        until: signed_in.until,
+        signed_in,
         deadline: call.deadline,
         subscription,
         sender,

@@ -3,20 +3,35 @@
 pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
+pub mod api_token;
 pub mod audit;
 pub mod audit_export;
 pub mod auth;
+pub mod auth_mail;
+pub mod auth_password;
+pub mod auth_session;
+pub mod auth_totp;
 pub mod change;
+pub mod edge;
 pub mod event;
+pub mod legacy;
+pub mod letter;
 pub mod nearby;
 pub mod page;
+pub mod permission;
 pub mod position;
+pub mod proof;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
+pub mod user;
+pub mod user_access;
+pub mod user_mask;
+pub mod user_read;
 pub mod watch;
 pub mod wire;
 pub mod zone;
+pub mod zone_mask;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -29,7 +44,7 @@ use crate::{
     audit::Trail,
     domain::access::Caller,
     error::{Error, Result},
-    identity::SignedIn,
+    identity::{Credential, SignedIn},
 };
 
 pub use crate::domain::audit::Door;
@@ -47,6 +62,8 @@ pub struct Call {
     pub address: Option<IpAddr>,
     /// How it came in.
     pub door: Door,
+    /// What the caller's program says of itself; printable, and not long.
+    pub user_agent: String,
     /// What is to be written down of it.
     pub trail: Trail,
 }
@@ -67,18 +84,26 @@ impl Call {
 
     /// Who calls.
     pub fn caller(&self) -> Result<Caller> {
-        Ok(self.signed_in.ok_or(Error::SignedOut)?.caller)
+        Ok(self.signed_in()?.caller.clone())
+    }
+
+    /// Who calls, and by what.
+    pub fn signed_in(&self) -> Result<&SignedIn> {
+        self.signed_in.as_ref().ok_or(Error::SignedOut)
+    }
+
+    /// The session that calls; an API token is none.
+    pub fn session(&self) -> Result<Uuid> {
+        match self.signed_in()?.credential {
+            Credential::Session { id, .. } => Ok(id),
+            Credential::ApiToken { .. } => Err(Error::Forbidden),
+        }
     }
 
     /// Time left.
     pub fn left(&self) -> Option<Duration> {
         self.deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
-    }
-
-    /// Time until the caller's token ends.
-    pub fn token_left(&self, now: Timestamp) -> Duration {
-        self.signed_in.map_or(Duration::ZERO, |signed_in| left(signed_in.until, now))
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use tonic::Response;
 
-use super::wire;
+use super::{Call, wire};
 use crate::{
     app::App,
     domain::{
         AgentId,
+        access::Caller,
         agent::{Agent, Obstacle},
     },
     error::{Error, Result},
@@ -27,9 +28,9 @@ const COUNT: usize = 10;
 const FIX_AGE: SignedDuration = SignedDuration::from_mins(15);
 
 /// ListNearby.
-pub async fn list(app: &App, request: pb::ListNearbyRequest) -> Result<Response<pb::ListNearbyResponse>> {
+pub async fn list(app: &App, call: &Call, request: pb::ListNearbyRequest) -> Result<Response<pb::ListNearbyResponse>> {
     let now = app.clock.now();
-    let wanted = wanted(request, now)?;
+    let wanted = wanted(request, &call.caller()?, now)?;
     let conn = app.database.lease().await?;
     let neighbors = store::nearby::find(&*conn, &wanted).await?;
     let ids: Vec<AgentId> = neighbors.able.iter().map(|near| near.id).collect();
@@ -44,7 +45,7 @@ pub async fn list(app: &App, request: pb::ListNearbyRequest) -> Result<Response<
     Ok(Response::new(pb::ListNearbyResponse { agents, skipped }))
 }
 
-fn wanted(request: pb::ListNearbyRequest, now: Timestamp) -> Result<Wanted> {
+fn wanted(request: pb::ListNearbyRequest, caller: &Caller, now: Timestamp) -> Result<Wanted> {
     let pb::ListNearbyRequest {
         location,
         page_size,
@@ -64,6 +65,7 @@ fn wanted(request: pb::ListNearbyRequest, now: Timestamp) -> Result<Wanted> {
         fresh_since: now - age,
         units,
         specialties,
+        sight: caller.sight(),
     })
 }
 

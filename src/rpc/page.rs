@@ -78,6 +78,19 @@ impl Query {
     }
 }
 
+/// The words of a text that is searched for.
+pub fn words(field: &str, text: &str) -> Result<Vec<String>> {
+    let words: Vec<String> = text
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if words.is_empty() && !text.trim().is_empty() {
+        return Err(Error::invalid(field, "no tiene ninguna palabra", "has no word in it"));
+    }
+    Ok(words)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

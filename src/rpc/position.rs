@@ -88,7 +88,7 @@ pub async fn stream(
 ) -> Result<Response<pb::ReportPositionsResponse>, Status> {
     let mut sum = Sum::default();
     while let Some(request) = next(app, call, &mut requests).await? {
-        if call.signed_in.is_none_or(|signed_in| signed_in.until <= app.clock.now()) {
+        if call.signed_in()?.until <= app.clock.now() {
             return Err(Error::SignedOut.into());
         }
         take(app, call, request, &mut sum).await?;
@@ -102,7 +102,7 @@ async fn next(
     call: &Call,
     requests: &mut Streaming<pb::ReportPositionsRequest>,
 ) -> Result<Option<pb::ReportPositionsRequest>, Status> {
-    let ends = super::watch::ends(app.closing.clone(), call.deadline, call.token_left(app.clock.now()));
+    let ends = super::watch::ends(app, call.signed_in()?, call.deadline);
     tokio::select! {
         biased;
         message = requests.message() => message,
@@ -124,8 +124,8 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
     store::position::lock(&tx, agents.iter().copied()).await?;
-    let own = (!caller.sees_all()).then_some(caller.user);
-    let reporters = store::position::reporters(&tx, &agents, own).await?;
+    let sight = caller.sight();
+    let reporters = store::position::reporters(&tx, &agents, sight.as_ref()).await?;
     let count = fixes.len();
     let usable = sift(fixes, &reporters, now, sum);
     let known = store::position::namesakes(&tx, usable.iter()).await?;
@@ -239,7 +239,10 @@ pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Resu
     let conn = app.database.lease().await?;
     let agent = agent_read::visible(&*conn, AgentId(agent_id), &caller).await?;
     call.trail.subject(agent.user);
-    let mut fixes = store::position::track(&*conn, agent.id, from, until, limit).await?;
+    // Where an agent was beyond the zones of who asks is not theirs to know, though it is within them now.
+    let sight = caller.sight().filter(|sight| sight.user != agent.user);
+    let zones = sight.as_ref().map(|sight| sight.zones.as_slice());
+    let mut fixes = store::position::track(&*conn, agent.id, (from, until), zones, limit).await?;
     let next_page_token = query.cut(&mut fixes, limit, |fix| [fix.time.as_microsecond(), until.as_microsecond()]);
     Ok(Response::new(pb::GetTrackResponse {
         positions: fixes.iter().map(wire::position).collect(),

@@ -17,6 +17,7 @@ use crate::{
         agent::Duty,
         fact::{Before, FactKind},
         task::{Action, Task},
+        user::User,
     },
     error::{Error, Missing, Result},
     pb::{self, task_service_server::TaskService},
@@ -315,6 +316,10 @@ async fn reopen(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<
     plan.code.clear();
     plan.planned_start = change.now;
     plan.planned_end = None;
+    let delegate = store::user::get(change.tx(), plan.delegate).await?;
+    plan.delegate = delegate
+        .filter(User::may_sign_in)
+        .map_or(change.caller.user, |delegate| delegate.id);
     let draft = Draft {
         uid: app.uid(change.now),
         plan,
@@ -340,7 +345,7 @@ async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Resul
     let crew = change.agents(&[agent_id]).await?;
     let agent = crew
         .first()
-        .filter(|agent| agent.deleted.is_none())
+        .filter(|agent| agent.deleted.is_none() && agent.is_visible_to(&change.caller))
         .ok_or(Error::NotFound(Missing::Agent))?;
     if task.assignments.iter().any(|assignment| assignment.agent == agent_id) {
         return Err(Error::AlreadyAssigned);

@@ -15,7 +15,7 @@ use crate::{
 
 /// The plan of a new task. The creator oversees it unless somebody else is named.
 pub fn plan(wire: pb::Task, creator: UserId, now: Timestamp) -> Result<Plan> {
-    let kind = Kind::of(wire.kind).ok_or_else(|| required("task.kind"))?;
+    let kind = Kind::of(wire.kind).ok_or_else(|| Error::required("task.kind"))?;
     let priority = Priority::of(wire.priority).unwrap_or(Priority::Medium);
     let plan = Plan {
         title: title(&wire.title)?,
@@ -87,14 +87,16 @@ fn is_filled(wire: &pb::Task, path: &str) -> bool {
 
 fn set(plan: &mut Plan, wire: &pb::Task, path: &str) -> Result<()> {
     match path {
-        "code" if wire.code.is_empty() => return Err(required("task.code")),
+        "code" if wire.code.is_empty() => return Err(Error::required("task.code")),
         "code" => plan.code.clone_from(&wire.code),
         "title" => plan.title = title(&wire.title)?,
         "description" => plan.description.clone_from(&wire.description),
-        "kind" => plan.kind = Kind::of(wire.kind).ok_or_else(|| required("task.kind"))?,
-        "priority" => plan.priority = Priority::of(wire.priority).ok_or_else(|| required("task.priority"))?,
+        "kind" => plan.kind = Kind::of(wire.kind).ok_or_else(|| Error::required("task.kind"))?,
+        "priority" => plan.priority = Priority::of(wire.priority).ok_or_else(|| Error::required("task.priority"))?,
         "planned_start_time" => {
-            let time = wire.planned_start_time.ok_or_else(|| required("task.planned_start_time"))?;
+            let time = wire
+                .planned_start_time
+                .ok_or_else(|| Error::required("task.planned_start_time"))?;
             plan.planned_start = wire::time("task.planned_start_time", time)?;
         }
         "planned_end_time" => {
@@ -105,28 +107,18 @@ fn set(plan: &mut Plan, wire: &pb::Task, path: &str) -> Result<()> {
         }
         "location" => plan.location = wire.location.map(|point| wire::point("task.location", point)).transpose()?,
         "location_description" => plan.location_description.clone_from(&wire.location_description),
-        "delegate_user_id" if wire.delegate_user_id == 0 => return Err(required("task.delegate_user_id")),
+        "delegate_user_id" if wire.delegate_user_id == 0 => return Err(Error::required("task.delegate_user_id")),
         "delegate_user_id" => plan.delegate = UserId(wire.delegate_user_id),
-        _ => {
-            return Err(Error::invalid(
-                "update_mask",
-                &format!("no se puede cambiar «{path}»"),
-                &format!("cannot change `{path}`"),
-            ));
-        }
+        _ => return Err(Error::fixed(path)),
     }
     Ok(())
 }
 
 fn title(wire: &str) -> Result<String> {
     if wire.trim().is_empty() {
-        return Err(required("task.title"));
+        return Err(Error::required("task.title"));
     }
     Ok(wire.to_owned())
-}
-
-fn required(field: &str) -> Error {
-    Error::invalid(field, "falta", "is required")
 }
 
 fn check(plan: &Plan) -> Result<()> {

@@ -168,20 +168,8 @@ fn filter(wire: pb::TaskFilter, caller: &Caller) -> Result<Filter> {
             .map(|time| wire::time("filter.planned_until_time", time))
             .transpose()?,
         bounds: r#box.map(|bounds| wire::bounds("filter.box", bounds)).transpose()?,
-        words: words(&text)?,
+        words: page::words("filter.text", &text)?,
         deleted_shown,
-        audience: (!caller.sees_all()).then_some(caller.user),
+        sight: caller.sight(),
     })
-}
-
-fn words(text: &str) -> Result<Vec<String>> {
-    let words: Vec<String> = text
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect();
-    if words.is_empty() && !text.trim().is_empty() {
-        return Err(Error::invalid("filter.text", "no tiene ninguna palabra", "has no word in it"));
-    }
-    Ok(words)
 }

@@ -2,20 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use tokio::{sync::mpsc, time::Instant};
-use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use super::{event::Cursor, wire};
 use crate::{
     app::App,
     domain::{
-        UserId,
+        access::Sight,
         fact::{Fact, Subject},
-        interest::{Hearing, Interest, Noun, TASK_HIDDEN},
+        interest::{AGENT_HIDDEN, Hearing, Interest, Noun, TASK_HIDDEN},
     },
     error::{Error, Result},
+    identity::SignedIn,
     live::{Subscription, hub::Dismissal},
     pb::{self, EndReason, watch_response::Item},
     store::{
@@ -59,8 +58,8 @@ pub struct Watch {
     pub app: Arc<App>,
     /// What the watcher wants and may have.
     pub interest: Interest,
-    /// When the watcher's token ends.
-    pub until: Timestamp,
+    /// By what the watcher is known.
+    pub signed_in: SignedIn,
     /// When the call's deadline is.
     pub deadline: Option<Instant>,
     /// Place at the hub.
@@ -83,15 +82,11 @@ impl Watch {
     /// Sends everything, then the end.
     pub async fn run(mut self, start: Start) {
         metrics::gauge!("watch_streams").increment(1.0);
-        let ends = ends(
-            self.app.closing.clone(),
-            self.deadline,
-            crate::rpc::left(self.until, self.app.clock.now()),
-        );
-        tokio::pin!(ends);
+        let (app, signed_in) = (Arc::clone(&self.app), self.signed_in.clone());
+        let ends = std::pin::pin!(ends(&app, &signed_in, self.deadline));
         let over = tokio::select! {
             biased;
-            reason = &mut ends => Over::Reason(reason),
+            reason = ends => Over::Reason(reason),
             over = self.send_all(start) => over,
         };
         if let Over::Reason(reason) = over {
@@ -211,16 +206,15 @@ impl Watch {
         Ok((visibility, rows))
     }
 
-    /// Whose rows a snapshot reads; none: everybody's.
-    fn audience(&self) -> Option<UserId> {
-        let caller = self.interest.caller;
-        (!caller.sees_all()).then_some(caller.user)
+    /// Which rows a snapshot reads; none: all.
+    fn sight(&self) -> Option<Sight> {
+        self.interest.caller.sight()
     }
 
     async fn send_tasks(&self, tx: &store::Tx<'_>) -> Result<i32, Over> {
-        let (mut sent, mut after) = (0, 0);
+        let (mut sent, mut after, sight) = (0, 0, self.sight());
         loop {
-            let tasks = store::task::open_after(tx, after, self.audience(), BATCH)
+            let tasks = store::task::open_after(tx, after, sight.as_ref(), BATCH)
                 .await
                 .map_err(failed)?;
             let Some(last) = tasks.last() else { return Ok(sent) };
@@ -234,9 +228,9 @@ impl Watch {
     }
 
     async fn send_agents(&self, tx: &store::Tx<'_>) -> Result<i32, Over> {
-        let (mut sent, mut after) = (0, 0);
+        let (mut sent, mut after, sight) = (0, 0, self.sight());
         loop {
-            let agents = store::agent::after(tx, after, self.audience(), BATCH).await.map_err(failed)?;
+            let agents = store::agent::after(tx, after, sight.as_ref(), BATCH).await.map_err(failed)?;
             let Some(last) = agents.last() else { return Ok(sent) };
             after = last.id.0;
             for agent in agents.iter().filter(|agent| self.interest.has_agent(agent)) {
@@ -299,7 +293,8 @@ impl Watch {
         let (number, resource) = match self.interest.hearing(fact) {
             Hearing::Nothing => return None,
             Hearing::Event => (*kind as i32, self.resource(subject)),
-            Hearing::Hidden(task) => (TASK_HIDDEN, pb::event::Resource::Hidden(pb::Hidden { task_id: task.0 })),
+            Hearing::TaskHidden(task) => (TASK_HIDDEN, hidden(task.0, 0)),
+            Hearing::AgentHidden(agent) => (AGENT_HIDDEN, hidden(0, agent.0)),
         };
         Some(pb::Event {
             r#type: number,
@@ -323,8 +318,14 @@ impl Watch {
     }
 }
 
+/// Something that went out of sight.
+fn hidden(task_id: i64, agent_id: i64) -> pb::event::Resource {
+    pb::event::Resource::Hidden(pb::Hidden { task_id, agent_id })
+}
+
 /// Waits for the first reason from outside to end.
-pub async fn ends(stop: CancellationToken, deadline: Option<Instant>, token: Duration) -> EndReason {
+pub async fn ends(app: &App, signed_in: &SignedIn, deadline: Option<Instant>) -> EndReason {
+    let token = crate::rpc::left(signed_in.until, app.clock.now());
     let deadline = async {
         match deadline {
             Some(at) => tokio::time::sleep_until(at).await,
@@ -332,9 +333,10 @@ pub async fn ends(stop: CancellationToken, deadline: Option<Instant>, token: Dur
         }
     };
     tokio::select! {
-        () = stop.cancelled() => EndReason::Shutdown,
+        () = app.closing.cancelled() => EndReason::Shutdown,
         () = deadline => EndReason::Deadline,
         () = tokio::time::sleep(token) => EndReason::AuthRevoked,
+        () = app.tokens.revocations.end_of(signed_in) => EndReason::AuthRevoked,
     }
 }
 

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::{
     domain::{
         AgentId, Revision,
-        access::{Caller, Level, User},
+        access::{Caller, Level},
         agent::{Agent, Fix, Source},
         geo::{Bounds, Point},
+        session::Session,
         task::{Action, Task},
+        user::{Name, User, View},
+        zone::Zone,
     },
     error::{Error, Result},
     pb,
@@ -238,23 +242,145 @@ pub fn fix(field: &str, wire: pb::Position) -> Result<Fix> {
     })
 }
 
-/// A user.
+/// A user as a caller sees it.
+pub fn user_for(user: &User, caller: &Caller) -> pb::User {
+    let whole = self::user(user);
+    match user.view_for(caller) {
+        View::Whole => whole,
+        View::Dispatch => pb::User {
+            id: whole.id,
+            uid: whole.uid,
+            display_name: whole.display_name,
+            level: whole.level,
+            agent_id: whole.agent_id,
+            given_name: whole.given_name,
+            family_name: whole.family_name,
+            phone: whole.phone,
+            zone_ids: whole.zone_ids,
+            active: whole.active,
+            service: whole.service,
+            ..pb::User::default()
+        },
+        View::Card => pb::User {
+            id: whole.id,
+            display_name: whole.display_name,
+            level: whole.level,
+            agent_id: whole.agent_id,
+            ..pb::User::default()
+        },
+    }
+}
+
+/// A user, whole.
 pub fn user(user: &User) -> pb::User {
     let User {
         id,
         uid,
         email,
-        display_name,
+        username,
+        name: Name { display, given, family },
+        phone,
+        telegram_id,
+        language,
         level,
+        zones,
         agent,
+        service,
+        active,
+        locked,
+        country,
+        email_verified,
+        must_verify_email: _,
+        password_expired,
+        locked_until,
+        second_factor,
+        last_login,
+        token_version: _,
+        created,
+        updated,
+        deleted,
+        erased,
+        revision,
     } = user;
     pb::User {
         id: id.0,
         uid: uid.to_string(),
         email: email.clone(),
-        display_name: display_name.clone(),
+        display_name: display.clone(),
         level: *level as i32,
         agent_id: agent.map(|agent| agent.0),
+        username: username.clone(),
+        given_name: given.clone(),
+        family_name: family.clone(),
+        phone: phone.clone(),
+        telegram_id: *telegram_id,
+        language: language.clone(),
+        zone_ids: zones.iter().map(|zone| zone.0).collect(),
+        active: *active,
+        email_verify_time: email_verified.map(timestamp),
+        password_expired: *password_expired,
+        lock_end_time: locked_until.map(timestamp),
+        second_factor: *second_factor,
+        last_login_time: last_login.map(timestamp),
+        create_time: Some(timestamp(*created)),
+        update_time: Some(timestamp(*updated)),
+        delete_time: deleted.map(timestamp),
+        erase_time: erased.map(timestamp),
+        etag: etag(*revision),
+        service: *service,
+        lock_time: locked.as_ref().map(|lock| timestamp(lock.since)),
+        lock_reason: locked.as_ref().map(|lock| lock.reason.clone()).unwrap_or_default(),
+        country_code: country.clone(),
+    }
+}
+
+/// A session, as whoever calls with the session `current` sees it.
+pub fn session(session: &Session, current: Option<Uuid>) -> pb::Session {
+    let Session {
+        id,
+        user,
+        created,
+        auth_time,
+        last_used,
+        expires,
+        ended,
+        user_agent,
+        address,
+    } = session;
+    pb::Session {
+        id: id.to_string(),
+        user_id: user.0,
+        create_time: Some(timestamp(*created)),
+        auth_time: Some(timestamp(*auth_time)),
+        last_use_time: Some(timestamp(*last_used)),
+        expire_time: Some(timestamp(*expires)),
+        end_time: ended.map(|(time, _)| timestamp(time)),
+        end_reason: ended.map_or(0, |(_, reason)| reason as i32),
+        user_agent: user_agent.clone(),
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        current: current == Some(*id),
+    }
+}
+
+/// A zone.
+pub fn zone(zone: &Zone) -> pb::Zone {
+    let Zone {
+        id,
+        code,
+        display_name,
+        boundary,
+        created,
+        updated,
+        revision,
+    } = zone;
+    pb::Zone {
+        id: id.0,
+        code: code.clone(),
+        display_name: display_name.clone(),
+        boundary: boundary.points().iter().copied().map(lat_lng).collect(),
+        create_time: Some(timestamp(*created)),
+        update_time: Some(timestamp(*updated)),
+        etag: etag(*revision),
     }
 }
 

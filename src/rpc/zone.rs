@@ -4,13 +4,25 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::wire;
+use super::{
+    Call,
+    change::{Asked, Change},
+    wire, zone_mask as mask,
+};
 use crate::{
     app::App,
-    error::Result,
+    domain::{
+        AgentId, TaskId, ZoneId,
+        fact::{Before, FactKind},
+        zone::Zone,
+    },
+    error::{Error, Missing, Result},
     pb::{self, zone_service_server::ZoneService},
-    store,
+    store::{self, zone::Moved},
 };
+
+/// Tasks or agents that are read at a time to tell of them.
+const BATCH: usize = 500;
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -21,23 +33,154 @@ impl ZoneService for Zones {
     async fn list_zones(&self, _request: Request<pb::ListZonesRequest>) -> Result<Response<pb::ListZonesResponse>, Status> {
         Ok(list(&self.0).await?)
     }
+
+    async fn get_zone(&self, request: Request<pb::GetZoneRequest>) -> Result<Response<pb::Zone>, Status> {
+        Ok(get(&self.0, request.into_inner()).await?)
+    }
+
+    async fn create_zone(&self, request: Request<pb::CreateZoneRequest>) -> Result<Response<pb::Zone>, Status> {
+        Ok(create(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn update_zone(&self, request: Request<pb::UpdateZoneRequest>) -> Result<Response<pb::Zone>, Status> {
+        Ok(update(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn delete_zone(&self, request: Request<pb::DeleteZoneRequest>) -> Result<Response<pb::Zone>, Status> {
+        Ok(delete(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
 }
 
-async fn list(app: &App) -> Result<Response<pb::ListZonesResponse>> {
+/// ListZones.
+pub async fn list(app: &App) -> Result<Response<pb::ListZonesResponse>> {
     let conn = app.database.lease().await?;
-    let zones = store::zone::list(&*conn).await?.into_iter().map(|zone| {
-        let store::zone::Zone {
-            id,
-            code,
-            display_name,
-            boundary,
-        } = zone;
-        pb::Zone {
-            id: id.0,
-            code,
-            display_name,
-            boundary: boundary.into_iter().map(wire::lat_lng).collect(),
+    let zones = store::zone::list(&*conn).await?.iter().map(wire::zone).collect();
+    Ok(Response::new(pb::ListZonesResponse { zones }))
+}
+
+/// GetZone.
+pub async fn get(app: &App, request: pb::GetZoneRequest) -> Result<Response<pb::Zone>> {
+    let conn = app.database.lease().await?;
+    let zone = store::zone::get(&*conn, ZoneId(request.id)).await?;
+    let zone = zone.ok_or(Error::NotFound(Missing::Zone))?;
+    Ok(Response::new(wire::zone(&zone)))
+}
+
+/// CreateZone.
+pub async fn create(app: &App, call: &Call, request: pb::CreateZoneRequest) -> Result<Response<pb::Zone>> {
+    let wire = request.zone.clone().unwrap_or_default();
+    let (code, name) = (mask::code(&wire)?, mask::display_name(&wire)?);
+    let boundary = mask::boundary(&wire)?;
+    let mut conn = app.database.lease().await?;
+    let asked = asked("CreateZone", &request.request_id, request.validate_only);
+    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    store::zone::lock(change.tx()).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let zone = store::zone::insert(change.tx(), code, name, &boundary, change.now).await?;
+    resettle(&mut change, zone.id, false).await?;
+    let mut answer = wire::zone(&zone);
+    if request.validate_only {
+        answer.id = 0;
+    }
+    change.commit(answer).await
+}
+
+/// UpdateZone.
+pub async fn update(app: &App, call: &Call, request: pb::UpdateZoneRequest) -> Result<Response<pb::Zone>> {
+    let wire = request.zone.clone().unwrap_or_default();
+    if wire.id == 0 {
+        return Err(Error::required("zone.id"));
+    }
+    let etag = if request.etag.is_empty() { &wire.etag } else { &request.etag };
+    let mut conn = app.database.lease().await?;
+    let asked = asked("UpdateZone", &request.request_id, request.validate_only);
+    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    store::zone::lock(change.tx()).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let before = present(&change, ZoneId(wire.id), etag).await?;
+    let mut zone = before.clone();
+    mask::apply(&mut zone, &wire, request.update_mask.as_ref())?;
+    let saved = store::zone::save(change.tx(), &zone, change.now).await?;
+    if saved.boundary != before.boundary {
+        resettle(&mut change, saved.id, false).await?;
+    }
+    change.commit(wire::zone(&saved)).await
+}
+
+/// DeleteZone.
+pub async fn delete(app: &App, call: &Call, request: pb::DeleteZoneRequest) -> Result<Response<pb::Zone>> {
+    let mut conn = app.database.lease().await?;
+    let asked = asked("DeleteZone", &request.request_id, request.validate_only);
+    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    store::zone::lock(change.tx()).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let zone = present(&change, ZoneId(request.id), &request.etag).await?;
+    if store::zone::limits_somebody(change.tx(), zone.id).await? {
+        return Err(Error::StillInUse);
+    }
+    resettle(&mut change, zone.id, true).await?;
+    store::zone::delete(change.tx(), zone.id).await?;
+    change.commit(wire::zone(&zone)).await
+}
+
+fn asked<'a>(method: &'static str, request_id: &'a str, validate_only: bool) -> Asked<'a> {
+    Asked {
+        method,
+        request_id,
+        validate_only,
+    }
+}
+
+/// The zone as it is now, and its etag is the one the caller saw (or none is given).
+async fn present(change: &Change<'_>, id: ZoneId, etag: &str) -> Result<Zone> {
+    let zone = store::zone::get(change.tx(), id).await?;
+    let zone = zone.ok_or(Error::NotFound(Missing::Zone))?;
+    wire::check_etag(etag, zone.revision)?;
+    Ok(zone)
+}
+
+/// Puts tasks and agents into the zones that hold them now, and tells of those that moved.
+async fn resettle(change: &mut Change<'_>, zone: ZoneId, goes: bool) -> Result<()> {
+    let tasks = store::zone::resettle_tasks(change.tx(), zone, goes, change.now).await?;
+    for moved in tasks.chunks(BATCH) {
+        tell_of_tasks(change, moved).await?;
+    }
+    let agents = store::zone::resettle_agents(change.tx(), zone, goes).await?;
+    for moved in agents.chunks(BATCH) {
+        tell_of_agents(change, moved).await?;
+    }
+    Ok(())
+}
+
+async fn tell_of_tasks(change: &mut Change<'_>, moved: &[Moved<TaskId>]) -> Result<()> {
+    let ids: Vec<TaskId> = moved.iter().map(|moved| moved.id).collect();
+    let mut tasks = store::task::find(change.tx(), &ids).await?;
+    tasks.sort_by_key(|task| task.id);
+    for (task, moved) in tasks.iter().zip(moved) {
+        let before = Before {
+            zone: moved.before,
+            ..Before::of(task)
+        };
+        change.task_fact(FactKind::TaskUpdated, task, before);
+    }
+    change.pour().await
+}
+
+async fn tell_of_agents(change: &mut Change<'_>, moved: &[Moved<AgentId>]) -> Result<()> {
+    let ids: Vec<AgentId> = moved.iter().map(|moved| moved.id).collect();
+    let mut reporters = store::position::reporters(change.tx(), &ids, None).await?;
+    for moved in moved {
+        // A deleted agent is nobody's to hear of.
+        let reporter = reporters.remove(&moved.id);
+        if let Some((reporter, fix)) = reporter.and_then(|reporter| Some((reporter.clone(), reporter.fix?))) {
+            change.move_fact(fix, reporter, moved.before);
         }
-    });
-    Ok(Response::new(pb::ListZonesResponse { zones: zones.collect() }))
+    }
+    change.pour().await
 }

@@ -6,8 +6,17 @@ use crate::config::EnvoySettings;
 
 const TEMPLATE: &str = include_str!("../../envoy/envoy.yaml");
 
+/// What the configuration says of the older products' REST.
+#[derive(Debug)]
+pub struct OlderRest {
+    /// Full names of their services.
+    pub services: Vec<String>,
+    /// Expression for the paths that tell fields that are wrong as a bare list.
+    pub listing_paths: String,
+}
+
 /// Envoy's configuration as YAML; `services` are the full names of the gRPC services that have REST routes.
-pub fn envoy_yaml(settings: &EnvoySettings, services: &[String]) -> String {
+pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRest) -> String {
     let EnvoySettings {
         public_listen,
         admin,
@@ -15,6 +24,7 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String]) -> String {
         bridges,
         descriptor,
         access_log,
+        ..
     } = settings;
     let text = |value: &str| serde_json::Value::from(value).to_string();
     let values = [
@@ -27,6 +37,11 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String]) -> String {
         ("@descriptor@", text(&descriptor.to_string_lossy())),
         ("@access_log@", text(&access_log.to_string_lossy())),
         ("@services@", serde_json::Value::from(services).to_string()),
+        (
+            "@older_services@",
+            serde_json::Value::from(older.services.as_slice()).to_string(),
+        ),
+        ("@listing_paths@", text(&older.listing_paths)),
     ];
     values
         .iter()
@@ -44,21 +59,31 @@ fn endpoints(addresses: &[SocketAddr]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::config::{Cli, Command};
+
+    fn filled(flags: &[&str]) -> String {
+        let cli = Cli::parse_from([&["gad", "envoy"], flags].concat());
+        let Command::Envoy(settings) = cli.command else {
+            panic!("another command");
+        };
+        let older = OlderRest {
+            services: vec!["gad.legacy.v1.AuthService".to_owned()],
+            listing_paths: "/api/v1/auth/me".to_owned(),
+        };
+        envoy_yaml(&settings, &["gad.v1.TaskService".to_owned()], &older)
+    }
 
     #[test]
     fn every_placeholder_of_the_template_is_filled() {
-        let yaml = envoy_yaml(
-            &EnvoySettings {
-                public_listen: SocketAddr::from(([0, 0, 0, 0], 80)),
-                admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
-                upstreams: vec![SocketAddr::from(([10, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 2], 2))],
-                bridges: vec![SocketAddr::from(([10, 0, 0, 3], 3))],
-                descriptor: "a \"quoted\" name.bin".into(),
-                access_log: "/dev/null".into(),
-            },
-            &["gad.v1.TaskService".to_owned()],
-        );
+        let yaml = filled(&[
+            "--public-listen=0.0.0.0:80",
+            "--upstreams=10.0.0.1:1,10.0.0.2:2",
+            "--bridges=10.0.0.3:3",
+            "--descriptor=a \"quoted\" name.bin",
+        ]);
         let open: Vec<&str> = yaml
             .lines()
             .filter(|line| !line.trim_start().starts_with('#'))

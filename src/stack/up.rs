@@ -252,6 +252,15 @@ impl Stack {
             .env("REDIS_URL", urls.redis.as_deref().unwrap_or_default())
             .env("GAD_LISTEN", self.addresses.serve.to_string())
             .env("GAD_INTERNAL_LISTEN", self.addresses.serve_internal.to_string())
+            .env("SECRET_KEY", self.settings.secret_key.expose_secret())
+            .env("RATE_LIMIT_CALLS", self.settings.rate_limit_calls.to_string())
+            .env("RATE_LIMIT_ADMIN", self.settings.rate_limit_admin.to_string())
+            .env("RATE_LIMIT_LOGINS", self.settings.rate_limit_logins.to_string())
+            .env("RATE_LIMIT_REGISTRATIONS", self.settings.rate_limit_registrations.to_string())
+            .env("RATE_LIMIT_HANDSHAKES", self.settings.rate_limit_handshakes.to_string())
+            .env("FRONTEND_URL", format!("http://{}", local(self.addresses.public)))
+            .env("GAD_MAIL_DIR", self.home.join("mail"))
+            .env("GAD_OPEN_REGISTRATION", "true")
             .env("GAD_LAME_DUCK_SECONDS", "0")
             .env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string());
         match self.settings.web_dir.canonicalize() {
@@ -299,13 +308,17 @@ fn given(url: &Option<SecretString>) -> Option<String> {
     url.filter(|url| !url.is_empty())
 }
 
-/// Asks through the public door until the server behind it answers.
-async fn front_door(public: SocketAddr) -> Result<()> {
-    let local = match public {
+/// The public address as this machine reaches it.
+fn local(public: SocketAddr) -> SocketAddr {
+    match public {
         SocketAddr::V4(address) if address.ip().is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
         address => address,
-    };
-    let probe = Probe::Http(local, "/.well-known/jwks.json");
+    }
+}
+
+/// Asks through the public door until the server behind it answers.
+async fn front_door(public: SocketAddr) -> Result<()> {
+    let probe = Probe::Http(local(public), "/.well-known/jwks.json");
     let asked = timeout(Duration::from_secs(20), async {
         while probe.ask().await.is_err() {
             sleep(Duration::from_millis(25)).await;

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     domain::{
         AgentId, Revision, TaskId, UserId, ZoneId,
+        access::Sight,
         agent::{Agent, Duty, Fix, Profile, Source},
     },
     error::{Error, Result},
@@ -34,14 +35,17 @@ static FIND: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from 
 /// Class of the advisory locks that order changes of one agent.
 const LOCK_CLASS: i32 = 2;
 
-/// Waits until no other transaction changes these agents. After `task::lock`, before everything else.
+/// Waits until no other transaction changes these agents, or zones. After `task::lock`, before everything else.
 pub async fn lock(tx: &Tx<'_>, ids: &[AgentId]) -> Result<()> {
     let mut ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     ids.sort_unstable();
     ids.dedup();
     for id in ids {
-        tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id])
-            .await?;
+        tx.run_sql(
+            "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, hashint8($2))",
+            &[&LOCK_CLASS, &id],
+        )
+        .await?;
     }
     Ok(())
 }
@@ -132,14 +136,16 @@ pub async fn save(tx: &Tx<'_>, agent: &Agent, now: Timestamp) -> Result<Agent> {
 
 static AFTER: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "select {COLUMNS} from {FROM} where a.delete_time is null and a.id > $1 and ($2::bigint is null or a.user_id = $2)
+        "select {COLUMNS} from {FROM} where a.delete_time is null and a.id > $1
+           and ($2::bigint is null or a.user_id = $2 or l.zone_id = any($4))
          order by a.id limit $3"
     )
 });
 
-/// Agents by number, after number `after`; of one user only, if named.
-pub async fn after(on: &impl Query, after: i64, user: Option<UserId>, limit: i64) -> Result<Vec<Agent>> {
-    on.rows(&AFTER, &[&after, &user.map(|user| user.0), &limit])
+/// Agents by number, after number `after`; only those that somebody sees, if told.
+pub async fn after(on: &impl Query, after: i64, sight: Option<&Sight>, limit: i64) -> Result<Vec<Agent>> {
+    let (user, zones) = super::conditions::seen(sight);
+    on.rows(&AFTER, &[&after, &user, &limit, &zones])
         .await?
         .iter()
         .map(decode)

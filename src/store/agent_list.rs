@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        UserId,
+        access::Sight,
         agent::{Agent, Availability, Duty},
         geo::Bounds,
     },
@@ -27,8 +27,8 @@ pub struct Filter {
     pub bounds: Option<Bounds>,
     /// Deleted agents too.
     pub deleted_shown: bool,
-    /// Only what is this user.
-    pub user: Option<UserId>,
+    /// Only what somebody sees; none: all.
+    pub sight: Option<Sight>,
 }
 
 /// Up to `limit` agents with numbers after `after`.
@@ -49,7 +49,7 @@ fn conditions(filter: &Filter) -> Conditions {
         units,
         bounds,
         deleted_shown,
-        user,
+        sight,
     } = filter;
     let mut all = Conditions::default();
     if !deleted_shown {
@@ -71,8 +71,8 @@ fn conditions(filter: &Filter) -> Conditions {
         }
         all.and_within("l.location", bounds);
     }
-    if let Some(user) = user {
-        all.and("a.user_id = $", user.0, Type::INT8);
+    if let Some(sight) = sight {
+        all.and_seen_agent(sight);
     }
     all
 }

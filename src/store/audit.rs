@@ -281,6 +281,25 @@ fn known(row: &Record) -> Result<Known> {
     })
 }
 
+/// The key of the chain, sealed.
+pub async fn key(on: &impl Query) -> Result<Option<Vec<u8>>> {
+    let row = on.row("select sealed from audit_keys", &[]).await?;
+    row.map(|row| row.read("sealed")).transpose()
+}
+
+/// Adds the key of the chain, sealed.
+pub async fn add_key(tx: &Tx<'_>, sealed: &[u8], now: Timestamp) -> Result<()> {
+    tx.run("insert into audit_keys (sealed, create_time) values ($1, $2)", &[&sealed, &now])
+        .await?;
+    Ok(())
+}
+
+/// Puts the key of the chain in its place, sealed anew.
+pub async fn set_key(tx: &Tx<'_>, sealed: &[u8]) -> Result<()> {
+    tx.run("update audit_keys set sealed = $1", &[&sealed]).await?;
+    Ok(())
+}
+
 /// Waits until nobody else opens a day.
 pub async fn lock(tx: &Tx<'_>) -> Result<()> {
     tx.run_sql("select pg_advisory_xact_lock(hashtextextended('gad-audit', 0))", &[])

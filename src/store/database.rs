@@ -12,13 +12,14 @@ use std::{
 };
 
 use postgres_types::{ToSql, Type};
-use secrecy::{ExposeSecret, SecretString};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use secrecy::ExposeSecret as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::{CancelToken, Client, Config, Row, Statement, config::Host, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
-    config::DatabaseSettings,
+    config::{DatabaseSettings, secret::password_weakness},
     error::{Error, Result},
 };
 
@@ -50,25 +51,18 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Reads a URL or key=value list; forces TLS to every host that is not this machine.
-    pub fn new(url: &SecretString) -> Result<Self> {
-        let mut config: Config = url
-            .expose_secret()
-            .parse()
-            .map_err(|cause| Error::Down(format!("DATABASE_URL: {cause}")))?;
-        let local = config.get_hosts().iter().all(|host| match host {
-            Host::Unix(_) => true,
-            Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
-        });
-        let local = local && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback);
-        if !local {
+    /// Reads the URL; forces TLS to every host that is not this machine, unless it is allowed to go without.
+    pub fn new(settings: &DatabaseSettings) -> Result<Self> {
+        let mut config = parsed(settings)?;
+        if is_remote(&config) && !settings.database_allow_plaintext {
+            if config.get_ssl_mode() == SslMode::Disable {
+                return Err(Error::Down(PLAINTEXT.to_owned()));
+            }
             config.ssl_mode(SslMode::Require);
         }
         config.application_name("gad").connect_timeout(Duration::from_secs(5));
-        let mut roots = rustls::RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         let tls = rustls::ClientConfig::builder()
-            .with_root_certificates(roots)
+            .with_root_certificates(authorities(settings)?)
             .with_no_client_auth();
         Ok(Self {
             config,
@@ -91,12 +85,87 @@ impl Connector {
     > {
         self.config.connect(self.tls.clone()).await
     }
+
+    /// A connection with the usual settings, outside of any pool.
+    pub async fn open(&self, statement_timeout_ms: u64) -> std::result::Result<Conn, tokio_postgres::Error> {
+        let (client, connection) = self.connect().await?;
+        tokio::spawn(async move {
+            if let Err(cause) = connection.await {
+                tracing::warn!(%cause, "database connection ended");
+            }
+        });
+        client
+            .batch_execute(&format!(
+                "set statement_timeout = {statement_timeout_ms}; set lock_timeout = '10s';
+                 set idle_in_transaction_session_timeout = '30s'; set jit = off"
+            ))
+            .await?;
+        Ok(Conn {
+            cancel: client.cancel_token(),
+            tls: self.tls.clone(),
+            client,
+            cache: Cache::default(),
+        })
+    }
+}
+
+/// Why a database is not spoken to.
+const PLAINTEXT: &str =
+    "DATABASE_URL asks for no TLS to another machine: if the network between is safe, set DATABASE_ALLOW_PLAINTEXT=true";
+
+/// All reasons why a program may not start with this database in production.
+pub fn production_problems(settings: &DatabaseSettings) -> Vec<String> {
+    let config = match parsed(settings) {
+        Ok(config) => config,
+        Err(cause) => return vec![cause.to_string()],
+    };
+    let mut problems = Vec::new();
+    if is_remote(&config) && !settings.database_allow_plaintext && config.get_ssl_mode() == SslMode::Disable {
+        problems.push(PLAINTEXT.to_owned());
+    }
+    let by_socket = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+    let password = String::from_utf8_lossy(config.get_password().unwrap_or_default());
+    // Who comes by a socket is known to the kernel, and needs no password.
+    if !(by_socket && password.is_empty()) {
+        let why = password_weakness(&password);
+        problems.extend(why.map(|why| format!("the password in DATABASE_URL (or POSTGRES_PASSWORD) {why}")));
+    }
+    problems
+}
+
+fn parsed(settings: &DatabaseSettings) -> Result<Config> {
+    let url = settings.database_url.expose_secret();
+    url.parse().map_err(|cause| Error::Down(format!("DATABASE_URL: {cause}")))
+}
+
+/// Whether any of the hosts is not this machine.
+fn is_remote(config: &Config) -> bool {
+    let local = |host: &Host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
+    };
+    !config.get_hosts().iter().all(local) || !config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+}
+
+/// The authorities that a database's certificate may be from.
+fn authorities(settings: &DatabaseSettings) -> Result<rustls::RootCertStore> {
+    let mut roots = rustls::RootCertStore::empty();
+    let Some(path) = &settings.database_tls_ca else {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return Ok(roots);
+    };
+    let wrong = |cause: &dyn std::fmt::Display| Error::Down(format!("DATABASE_TLS_CA: {}: {cause}", path.display()));
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|cause| wrong(&cause))? {
+        let certificate = certificate.map_err(|cause| wrong(&cause))?;
+        roots.add(certificate).map_err(|cause| wrong(&cause))?;
+    }
+    Ok(roots)
 }
 
 impl Database {
     /// A pool; connects when first asked.
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self> {
-        let connector = Connector::new(&settings.database_url)?;
+        let connector = Connector::new(settings)?;
         let manager = Manager {
             connector: connector.clone(),
             statement_timeout_ms: settings.database_statement_timeout_ms,
@@ -176,24 +245,7 @@ impl bb8::ManageConnection for Manager {
     type Error = tokio_postgres::Error;
 
     async fn connect(&self) -> std::result::Result<Conn, Self::Error> {
-        let (client, connection) = self.connector.connect().await?;
-        tokio::spawn(async move {
-            if let Err(cause) = connection.await {
-                tracing::warn!(%cause, "database connection ended");
-            }
-        });
-        client
-            .batch_execute(&format!(
-                "set statement_timeout = {}; set lock_timeout = '10s'; set idle_in_transaction_session_timeout = '30s'; set jit = off",
-                self.statement_timeout_ms
-            ))
-            .await?;
-        Ok(Conn {
-            cancel: client.cancel_token(),
-            tls: self.connector.tls.clone(),
-            client,
-            cache: Cache::default(),
-        })
+        self.connector.open(self.statement_timeout_ms).await
     }
 
     async fn is_valid(&self, conn: &mut Conn) -> std::result::Result<(), Self::Error> {

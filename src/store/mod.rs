@@ -2,20 +2,26 @@
 
 pub mod agent;
 pub mod agent_list;
+pub mod api_token;
 pub mod audit;
 pub mod audit_list;
 pub mod conditions;
+pub mod credentials;
 pub mod database;
 pub mod decode;
 pub mod key;
+pub mod mail;
 pub mod migrate;
 pub mod nearby;
 pub mod outbox;
 pub mod position;
 pub mod replay;
+pub mod revocation;
+pub mod session;
 pub mod task;
 pub mod task_list;
 pub mod user;
+pub mod user_list;
 pub mod zone;
 
 pub use database::{Conn, Database, Query, Tx};

@@ -9,12 +9,13 @@ use tokio_postgres::Row;
 
 use super::{
     Query,
-    conditions::Conditions,
+    conditions::{Conditions, seen},
     decode::{Column, Place},
 };
 use crate::{
     domain::{
         AgentId,
+        access::Sight,
         agent::{Availability, Duty, Obstacle},
         geo::Point,
     },
@@ -47,6 +48,8 @@ pub struct Wanted {
     pub units: Vec<String>,
     /// Trained for any of these; empty: all.
     pub specialties: Vec<String>,
+    /// Only those that somebody sees; none: all.
+    pub sight: Option<Sight>,
 }
 
 /// An agent near the place.
@@ -126,7 +129,7 @@ impl Walk {
 }
 
 static WALK: LazyLock<String> = LazyLock::new(|| walk_sql(""));
-static WALK_WITHIN: LazyLock<String> = LazyLock::new(|| walk_sql("where st_dwithin(l.location, $1, $7, false)"));
+static WALK_WITHIN: LazyLock<String> = LazyLock::new(|| walk_sql("where st_dwithin(l.location, $1, $9, false)"));
 
 /// The index gives agents in the order of `near.sphere`, and the count of those that can go, a run condition, ends it.
 /// Both hold only while nothing between sorts or joins in another order: hence the lateral join with its own offset.
@@ -136,7 +139,7 @@ fn walk_sql(filter: &str) -> String {
          from (select near.agent_id, near.location, near.fix_time, near.sphere, a.code, a.duty, a.occupied, a.able,
                       count(*) filter (where a.able) over before as able_before,
                       count(*) filter (where not a.able) over before as unable_before
-               from (select l.agent_id, l.location, l.fix_time, l.location <-> $1 as sphere
+               from (select l.agent_id, l.location, l.zone_id, l.fix_time, l.location <-> $1 as sphere
                      from agent_locations l {filter} order by l.location <-> $1 limit {REACH}) near
                cross join lateral
                     (select a.code, a.duty, w.occupied, a.duty = 1 and near.fix_time >= $2 and not w.occupied as able
@@ -146,7 +149,8 @@ fn walk_sql(filter: &str) -> String {
                                   else false end as occupied offset 0) w
                      where a.id = near.agent_id and a.delete_time is null
                        and (cardinality($5::text[]) = 0 or a.unit = any($5))
-                       and (cardinality($6::text[]) = 0 or a.specialty = any($6)) offset 0) a
+                       and (cardinality($6::text[]) = 0 or a.specialty = any($6))
+                       and ($7::bigint is null or a.user_id = $7 or near.zone_id = any($8)) offset 0) a
                window before as (order by near.sphere rows between unbounded preceding and 1 preceding)) x
          where x.able_before < $3 and (x.able or x.unable_before < $4)"
     )
@@ -161,18 +165,31 @@ async fn walk(on: &impl Query, wanted: &Wanted, enough: usize) -> Result<Walk> {
         fresh_since,
         units,
         specialties,
+        sight,
     } = wanted;
+    let (user, zones) = seen(sight.as_ref());
     let (center, enough) = (Place(*center), i64::try_from(enough).unwrap_or(i64::MAX));
     // Those beyond the last that is wanted fall away again.
     let obstacles = i64::try_from(OBSTACLES + OBSTACLES / 4).unwrap_or(i64::MAX);
     let rows = match radius_meters {
         None => {
-            on.rows(&WALK, &[&center, fresh_since, &enough, &obstacles, units, specialties])
-                .await?
+            let params: super::database::Params<'_> =
+                &[&center, fresh_since, &enough, &obstacles, units, specialties, &user, &zones];
+            on.rows(&WALK, params).await?
         }
         Some(radius) => {
             let radius = radius / RATIO.0;
-            let params: super::database::Params<'_> = &[&center, fresh_since, &enough, &obstacles, units, specialties, &radius];
+            let params: super::database::Params<'_> = &[
+                &center,
+                fresh_since,
+                &enough,
+                &obstacles,
+                units,
+                specialties,
+                &user,
+                &zones,
+                &radius,
+            ];
             on.rows(&WALK_WITHIN, params).await?
         }
     };
@@ -224,8 +241,12 @@ async fn nearest(on: &impl Query, wanted: &Wanted, able: bool, count: usize, wit
         fresh_since,
         units,
         specialties,
+        sight,
     } = wanted;
     let mut conditions = Conditions::default();
+    if let Some(sight) = sight {
+        conditions.and_seen_agent(sight);
+    }
     if !units.is_empty() {
         conditions.and("a.unit = any($)", units.clone(), Type::TEXT_ARRAY);
     }

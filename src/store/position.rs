@@ -21,6 +21,7 @@ use super::{
 use crate::{
     domain::{
         AgentId, TaskId, UserId, ZoneId,
+        access::Sight,
         agent::{Fix, POSITION_RETENTION},
     },
     error::{Error, Result},
@@ -38,7 +39,7 @@ const DAYS_AHEAD: i64 = 2;
 /// How much longer than positions reach back their partitions stay: calls under way may still write to them.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
-/// Waits until no other transaction adds fixes of these agents. After `agent::lock`, before everything else.
+/// Waits until no other transaction adds fixes of these agents, or changes zones. After `agent::lock`, before everything else.
 pub async fn lock(tx: &Tx<'_>, agents: impl IntoIterator<Item = AgentId>) -> Result<()> {
     let shares: BTreeSet<i32> = agents
         .into_iter()
@@ -46,7 +47,7 @@ pub async fn lock(tx: &Tx<'_>, agents: impl IntoIterator<Item = AgentId>) -> Res
         .collect();
     let shares: Vec<i32> = shares.into_iter().collect();
     tx.run_sql(
-        "select pg_advisory_xact_lock($1, share) from unnest($2::int[]) share",
+        "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, share) from unnest($2::int[]) share",
         &[&LOCK_CLASS, &shares],
     )
     .await
@@ -65,12 +66,11 @@ pub struct Reporter {
     pub zone: Option<ZoneId>,
 }
 
-/// Those of the agents that are not deleted and, if a user is named, are this user's.
-pub async fn reporters(on: &impl Query, agents: &[AgentId], user: Option<UserId>) -> Result<BTreeMap<AgentId, Reporter>> {
+/// Those of the agents that are not deleted; only those that somebody sees, if told.
+pub async fn reporters(on: &impl Query, agents: &[AgentId], sight: Option<&Sight>) -> Result<BTreeMap<AgentId, Reporter>> {
     let numbers: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
-    let user = user.map(|user| user.0);
     // For many agents at once two queries are several times quicker than an array of tasks in each row.
-    let (rows, work) = tokio::try_join!(located(on, &numbers, user), work(on, &numbers))?;
+    let (rows, work) = tokio::try_join!(located(on, &numbers, sight), work(on, &numbers))?;
     let mut reporters = BTreeMap::new();
     for row in &rows {
         let id = AgentId(row.read("id")?);
@@ -90,12 +90,14 @@ pub async fn reporters(on: &impl Query, agents: &[AgentId], user: Option<UserId>
     Ok(reporters)
 }
 
-async fn located(on: &impl Query, agents: &[i64], user: Option<i64>) -> Result<Vec<Row>> {
+async fn located(on: &impl Query, agents: &[i64], sight: Option<&Sight>) -> Result<Vec<Row>> {
+    let (user, zones) = super::conditions::seen(sight);
     on.rows(
         "select a.id, a.user_id, l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source
          from agents a left join agent_locations l on l.agent_id = a.id
-         where a.id = any($1) and a.delete_time is null and ($2::bigint is null or a.user_id = $2)",
-        &[&agents, &user],
+         where a.id = any($1) and a.delete_time is null 
+           and ($2::bigint is null or a.user_id = $2 or l.zone_id = any($3))",
+        &[&agents, &user, &zones],
     )
     .await
 }
@@ -257,13 +259,23 @@ pub async fn settle(tx: &Tx<'_>, fixes: &[&Fix], now: Timestamp) -> Result<BTree
         .collect()
 }
 
-/// Up to `limit` fixes of an agent from `from` on and before `until`, oldest first.
-pub async fn track(on: &impl Query, agent: AgentId, from: Timestamp, until: Timestamp, limit: i64) -> Result<Vec<Fix>> {
+/// Up to `limit` fixes of an agent from `from` on and before `until`, oldest first; only those in these zones, if told.
+pub async fn track(
+    on: &impl Query,
+    agent: AgentId,
+    (from, until): (Timestamp, Timestamp),
+    zones: Option<&[ZoneId]>,
+    limit: i64,
+) -> Result<Vec<Fix>> {
+    let zones: Option<Vec<i64>> = zones.map(|zones| zones.iter().map(|zone| zone.0).collect());
     let rows = on
         .rows(
-            "select agent_id, fix_time, location, accuracy, speed, heading, source from positions
-             where agent_id = $1 and fix_time >= $2 and fix_time < $3 order by fix_time limit $4",
-            &[&agent.0, &from, &until, &limit],
+            "select agent_id, fix_time, location, accuracy, speed, heading, source from positions p
+             where agent_id = $1 and fix_time >= $2 and fix_time < $3
+               and ($4::bigint[] is null or (select z.id from zones z where st_covers(z.boundary, p.location)
+                                             order by z.id limit 1) = any($4))
+             order by fix_time limit $5",
+            &[&agent.0, &from, &until, &zones, &limit],
         )
         .await?;
     rows.iter().map(decode).collect()

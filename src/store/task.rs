@@ -13,6 +13,7 @@ use super::{
 use crate::{
     domain::{
         AgentId, Revision, TaskId, UserId, ZoneId,
+        access::Sight,
         task::{Action, Assignment, Kind, Plan, Priority, Progress, State, Task},
     },
     error::{Error, Result},
@@ -32,10 +33,13 @@ static FIND: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from 
 const LOCK_CLASS: i32 = 1;
 
 /// Waits until no other transaction changes this task. Comes before everything else in a transaction:
-/// it takes no transaction number, so numbers follow the order of the changes (see `outbox`).
+/// it takes no transaction number, so numbers follow the order of the changes (see `outbox`). No zone changes either.
 pub async fn lock(tx: &Tx<'_>, id: TaskId) -> Result<()> {
-    tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &id.0])
-        .await
+    tx.run_sql(
+        "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, hashint8($2))",
+        &[&LOCK_CLASS, &id.0],
+    )
+    .await
 }
 
 /// Tasks by number, deleted ones too; those that are not there are left out.
@@ -55,15 +59,16 @@ pub async fn get(on: &impl Query, id: TaskId) -> Result<Option<Task>> {
 static OPEN: LazyLock<String> = LazyLock::new(|| {
     format!(
         "select {COLUMNS} from tasks t where t.state <= 3 and t.delete_time is null and t.id > $1
-           and ($2::bigint is null or t.creator_user_id = $2 or t.delegate_user_id = $2
+           and ($2::bigint is null or t.creator_user_id = $2 or t.delegate_user_id = $2 or t.zone_id = any($4)
                 or exists (select from assignments s join agents a on a.id = s.agent_id where s.task_id = t.id and a.user_id = $2))
          order by t.id limit $3"
     )
 });
 
-/// Open tasks by number, after number `after`; of one user only, if named.
-pub async fn open_after(on: &impl Query, after: i64, audience: Option<UserId>, limit: i64) -> Result<Vec<Task>> {
-    on.rows(&OPEN, &[&after, &audience.map(|user| user.0), &limit])
+/// Open tasks by number, after number `after`; only those that somebody sees, if told.
+pub async fn open_after(on: &impl Query, after: i64, sight: Option<&Sight>, limit: i64) -> Result<Vec<Task>> {
+    let (user, zones) = super::conditions::seen(sight);
+    on.rows(&OPEN, &[&after, &user, &limit, &zones])
         .await?
         .iter()
         .map(decode)

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        UserId,
+        access::Sight,
         geo::Bounds,
         task::{Kind, Priority, State, Task},
     },
@@ -40,8 +40,8 @@ pub struct Filter {
     pub words: Vec<String>,
     /// Deleted tasks too.
     pub deleted_shown: bool,
-    /// Only what this user is creator or delegate of, or on.
-    pub audience: Option<UserId>,
+    /// Only what somebody sees; none: all.
+    pub sight: Option<Sight>,
 }
 
 /// What a list is ordered by.
@@ -125,7 +125,7 @@ fn conditions(filter: &Filter) -> Conditions {
         bounds,
         words,
         deleted_shown,
-        audience,
+        sight,
     } = filter;
     let mut all = Conditions::default();
     if !deleted_shown {
@@ -154,21 +154,10 @@ fn conditions(filter: &Filter) -> Conditions {
         all.and_within("t.location", bounds);
     }
     if !words.is_empty() {
-        all.and(
-            "t.words @@ to_tsquery('simple', (select string_agg(replace(trim(fold(w)), ' ', ' & ') || ':*', ' & ')
-                                              from unnest($::text[]) w where trim(fold(w)) <> ''))",
-            words.clone(),
-            Type::TEXT_ARRAY,
-        );
+        all.and_words("t.words", words);
     }
-    if let Some(user) = audience {
-        all.and(
-            "t.id in (select c.id from tasks c where c.creator_user_id = $ union all
-                      select d.id from tasks d where d.delegate_user_id = $ union all
-                      select s.task_id from assignments s join agents a on a.id = s.agent_id where a.user_id = $)",
-            user.0,
-            Type::INT8,
-        );
+    if let Some(sight) = sight {
+        all.and_seen_task(sight);
     }
     all
 }

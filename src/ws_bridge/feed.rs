@@ -378,6 +378,7 @@ mod tests {
         let identity = Identity {
             user: 7,
             level: 2,
+            limited: false,
             until: Timestamp::MAX,
         };
         let credential = Arc::new(Credential::new("token", identity));

@@ -23,12 +23,12 @@ use crate::pb::WatchFilter;
 /// How long a main feed stays when its last member left: long enough for one who reconnects.
 pub const LINGER: Duration = Duration::from_secs(5);
 
-/// Whose eyes see: the server shows all supervisors the same, and each agent its own.
+/// Whose eyes see: the server shows all supervisors the same, unless zones limit them, and each agent its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Rights {
-    /// Level 2 or above.
+    /// Level 2 or above, everywhere.
     Level(u8),
-    /// A user of level 1.
+    /// Somebody who sees a part.
     User(i64),
 }
 
@@ -36,6 +36,7 @@ impl Rights {
     fn of(identity: Identity) -> Self {
         match identity.level {
             0 | 1 => Self::User(identity.user),
+            2 if identity.limited => Self::User(identity.user),
             level => Self::Level(level),
         }
     }

@@ -181,6 +181,7 @@ mod tests {
                 actor_user_id: 0,
                 resource: Some(event::Resource::Hidden(Hidden {
                     task_id: 9_007_199_254_740_993,
+                    agent_id: 0,
                 })),
             })),
         };

@@ -108,7 +108,7 @@ mod tests {
         },
         *,
     };
-    use crate::pb::WatchFilter;
+    use crate::{config::UpstreamTls, pb::WatchFilter};
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn feeds_settling(items: usize, settling: Duration) -> Arc<Feeds> {
-        let upstream = Upstream::new("http://127.0.0.1:1").expect("an address");
+        let upstream = Upstream::new("http://127.0.0.1:1", &UpstreamTls::default(), "t".into()).expect("an address");
         let ring = Limits {
             items,
             bytes: 1_000_000,
@@ -144,6 +144,7 @@ mod tests {
             Identity {
                 user: 7,
                 level: 2,
+                limited: false,
                 until,
             },
         );
@@ -398,7 +399,17 @@ mod tests {
     #[test]
     fn users_of_level_1_share_nothing_and_others_share_by_level() {
         let until = now();
-        let key = |user, level| Key::of(&WatchFilter::default(), Identity { user, level, until });
+        let key = |user, level| {
+            Key::of(
+                &WatchFilter::default(),
+                Identity {
+                    user,
+                    level,
+                    limited: false,
+                    until,
+                },
+            )
+        };
         assert_ne!(key(1, 1), key(2, 1));
         assert_eq!(key(1, 2), key(2, 2));
         assert_ne!(key(1, 2), key(1, 3));

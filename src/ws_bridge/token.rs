@@ -32,6 +32,8 @@ pub struct Identity {
     pub user: i64,
     /// Level of authority, 1 to 3.
     pub level: u8,
+    /// Whether the authority ends at some zones.
+    pub limited: bool,
     /// When the token ends.
     pub until: Timestamp,
 }
@@ -49,6 +51,8 @@ pub enum Refusal {
 struct Claims {
     sub: String,
     lvl: u8,
+    #[serde(default)]
+    zon: Vec<i64>,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -64,6 +68,7 @@ impl Claims {
         (good && user > 0 && (1..=3).contains(&self.lvl)).then_some(Identity {
             user,
             level: self.lvl,
+            limited: !self.zon.is_empty(),
             until,
         })
     }
@@ -296,6 +301,7 @@ mod tests {
             Identity {
                 user: 7,
                 level: 2,
+                limited: false,
                 until: now() + SignedDuration::from_secs(60)
             }
         );
@@ -346,6 +352,7 @@ mod tests {
         let me = Identity {
             user: 7,
             level: 2,
+            limited: false,
             until,
         };
         let credential = Credential::new("t1", me);

@@ -393,8 +393,8 @@ async fn the_availability_time_is_when_the_availability_last_changed() {
 /// Agents `B-1` to `B-<count>` in 5 units at whole degrees of latitude and longitude, off duty.
 async fn crowd(world: &World, count: i64) {
     let sql = "
-        with u as (insert into users (uid, email, password_hash, display_name, level, create_time)
-                   select gen_random_uuid(), 'b' || i || '@gad.example', 'x', 'B ' || i, 1, now() from generate_series(1, $1::bigint) i
+        with u as (insert into users (uid, email, password_hash, display_name, level, create_time, update_time)
+                   select gen_random_uuid(), 'b' || i || '@gad.example', 'x', 'B ' || i, 1, now(), now() from generate_series(1, $1::bigint) i
                    returning id),
              a as (insert into agents (uid, user_id, code, unit, duty, availability_time, create_time, update_time)
                    select gen_random_uuid(), id, 'B-' || row_number() over (order by id), 'U' || id % 5, 3, now(), now(), now()

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use futures::{SinkExt as _, StreamExt as _};
 use gad::{
-    config::{BridgeSettings, LogFormat, TelemetrySettings},
+    config::{BridgeSettings, DEMO_BRIDGE_TOKEN, LogFormat, TelemetrySettings, UpstreamTls},
     ws_bridge::{Bridge, clock::Clock, meter::Stats},
 };
 use serde_json::{Value, json};
@@ -46,6 +46,9 @@ pub fn settings(servers: &[SocketAddr]) -> BridgeSettings {
         listen: any,
         internal_listen: any,
         upstream_url: urls.join(","),
+        upstream_tls: UpstreamTls::default(),
+        bridge_token: DEMO_BRIDGE_TOKEN.into(),
+        trusted_proxy_hosts: vec!["127.0.0.0/8".parse().unwrap()],
         max_connections: 1000,
         max_connections_per_user: 100,
         max_subscriptions_per_user: 200,

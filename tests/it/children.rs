@@ -39,8 +39,17 @@ impl Mortal {
 
     /// A replica of `gad serve`.
     pub fn serve(settings: &ServeSettings) -> Self {
+        Self::serve_with(settings, &[])
+    }
+
+    /// The same with variables of its own.
+    pub fn serve_with(settings: &ServeSettings, variables: &[(&str, &str)]) -> Self {
         let (address, internal) = (free_address(), free_address());
         let settings = settings.clone();
+        let variables: Vec<(String, String)> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         Self::new(address, Some(internal), move || {
             let mut command = quiet(env!("CARGO_BIN_EXE_gad"));
             let url = |secret: &SecretString| secret.expose_secret().to_owned();
@@ -53,8 +62,11 @@ impl Mortal {
                 .env("REDIS_PREFIX", &settings.redis.redis_prefix)
                 .env("REDIS_URL", settings.redis.redis_url.as_ref().map(url).unwrap_or_default())
                 .env("RATE_LIMIT_CALLS", "1000000")
+                .env("RATE_LIMIT_LOGINS", "1000000")
+                .env("RATE_LIMIT_HANDSHAKES", "1000000")
                 .env("GAD_LAME_DUCK_SECONDS", settings.lame_duck_seconds.to_string())
-                .env("GAD_DRAIN_SECONDS", "10");
+                .env("GAD_DRAIN_SECONDS", "10")
+                .envs(variables.clone());
             command
         })
     }

@@ -201,7 +201,10 @@ async fn an_agent_hears_of_its_own_tasks_only_and_learns_when_one_is_taken_away(
     assert_eq!(event.r#type(), EventType::TaskHidden);
     assert_eq!(
         event.resource,
-        Some(pb::event::Resource::Hidden(pb::Hidden { task_id: own.id }))
+        Some(pb::event::Resource::Hidden(pb::Hidden {
+            task_id: own.id,
+            agent_id: 0
+        }))
     );
     let refused = agent
         .tasks()

@@ -48,7 +48,7 @@ pub enum Repeated {
 }
 
 /// Reasons that an RPC may give, as its rule and its validation say.
-fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'static str> {
+pub fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'static str> {
     let rule = rule(pool, method);
     let mut due: BTreeSet<&str> = rule.reasons.iter().copied().map(reason_name).collect();
     if let Access::Least(level) = rule.access {
@@ -56,6 +56,9 @@ fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'static st
         if level > Level::Agent || BY_OBJECT.contains(&method.name()) {
             due.insert("FORBIDDEN");
         }
+    }
+    if let Access::Service(_) = rule.access {
+        due.insert("SIGNED_OUT");
     }
     if is_validated(&method.input(), &mut BTreeSet::new()) {
         due.insert("INVALID_FIELD");
@@ -146,6 +149,7 @@ fn share(method: &MethodDescriptor) -> &'static str {
         ("TaskService", "TaskStepRequest") => "steps",
         ("TaskService", _) => "tasks",
         ("AgentService", _) => "agents",
+        ("UserService", _) => "users",
         _ => "all else",
     }
 }
@@ -163,6 +167,11 @@ async fn tasks_answer_alike_through_every_door() {
 #[tokio::test]
 async fn agents_answer_alike_through_every_door() {
     alike("agents").await;
+}
+
+#[tokio::test]
+async fn users_answer_alike_through_every_door() {
+    alike("users").await;
 }
 
 #[tokio::test]
@@ -218,6 +227,10 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
     match method.name() {
         "CreateTask" => request["task"]["title"] = json!("Otra cosa"),
         "CreateAgent" => request["agent"]["rank"] = json!("Otro rango"),
+        "CreateUser" => request["password_expired"] = json!(true),
+        "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
+        "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),
+        "RevokeApiToken" => request["reason"] = json!("Otra razón"),
         _ => request["etag"] = json!("r0"),
     }
 }
@@ -262,7 +275,17 @@ fn expected_http(outcome: &Result<Value, Value>) -> u16 {
 }
 
 /// What is random, and so differs between worlds.
-const RANDOM: [&str; 5] = ["uid", "access_token", "cursor", "x", "kid"];
+const RANDOM: [&str; 9] = [
+    "uid",
+    "access_token",
+    "refresh_token",
+    "session_id",
+    "cursor",
+    "x",
+    "kid",
+    "token",
+    "prefix",
+];
 
 /// The outcome without what is random.
 fn steady(outcome: &Result<Value, Value>) -> Result<Value, Value> {

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::{
     matrix::{Repeated, Row},
-    stage::Who::{self, Administrator, Agent, Nobody, Supervisor},
+    stage::Who::{self, Administrator, Agent, Bridge, Nobody, Supervisor},
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 7] = [
+pub const BY_OBJECT: [&str; 9] = [
     "ListTasks",
     "ListAgents",
     "StartTask",
@@ -19,10 +19,12 @@ pub const BY_OBJECT: [&str; 7] = [
     "ResumeTask",
     "FinishTask",
     "CancelTask",
+    "CreateApiToken",
+    "ListApiTokens",
 ];
 
 /// A number that nothing has.
-const NOTHING: i64 = 999_999;
+pub const NOTHING: i64 = 999_999;
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
@@ -35,11 +37,13 @@ pub fn rows() -> Vec<Row> {
         agents(),
         fixes(),
         events(),
+        crate::matrix_people::rows(),
     ]
     .concat()
 }
 
-fn row(rpc: &'static str, reason: &'static str, who: Who, request: Value) -> Row {
+/// A call and the reason that it is refused for.
+pub fn row(rpc: &'static str, reason: &'static str, who: Who, request: Value) -> Row {
     Row {
         rpc,
         reason,
@@ -49,7 +53,8 @@ fn row(rpc: &'static str, reason: &'static str, who: Who, request: Value) -> Row
     }
 }
 
-fn good(rpc: &'static str, who: Who, request: Value) -> Row {
+/// A call that is answered.
+pub fn good(rpc: &'static str, who: Who, request: Value) -> Row {
     row(rpc, "", who, request)
 }
 
@@ -61,7 +66,8 @@ fn auth() -> Vec<Row> {
         row("Login", "INVALID_FIELD", Nobody, login("", DEMO_PASSWORD)),
         good("GetMe", Agent, json!({})),
         good("GetJwks", Nobody, json!({})),
-        good("ListZones", Agent, json!({})),
+        good("AdmitHandshake", Bridge, json!({ "address": "203.0.113.7" })),
+        row("AdmitHandshake", "INVALID_FIELD", Bridge, json!({ "address": "here" })),
     ]
 }
 
@@ -364,6 +370,7 @@ fn agents() -> Vec<Row> {
         good("UndeleteAgent", Administrator, json!({ "id": "$gone" })),
         row("UndeleteAgent", "AGENT_NOT_FOUND", Administrator, json!({ "id": NOTHING })),
         row("UndeleteAgent", "ILLEGAL_STEP", Administrator, json!({ "id": "$agent" })),
+        row("UndeleteAgent", "USER_NOT_FOUND", Administrator, json!({ "id": "$orphan" })),
         row("UndeleteAgent", "USER_TAKEN", Administrator, json!({ "id": "$replaced" })),
         row("UndeleteAgent", "INVALID_FIELD", Administrator, json!({ "id": 0 })),
         good(

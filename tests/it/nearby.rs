@@ -212,8 +212,8 @@ async fn a_place_must_be_on_the_globe() {
 async fn crowd(database: &Client, count: i32, seed: f64) {
     database.execute("select setseed($1)", &[&seed]).await.unwrap();
     let sql = "
-        with u as (insert into users (uid, email, password_hash, display_name, level, create_time)
-                   select gen_random_uuid(), 'c' || i || '@gad.example', 'x', 'C ' || i, 1, now() from generate_series(1, $1) i
+        with u as (insert into users (uid, email, password_hash, display_name, level, create_time, update_time)
+                   select gen_random_uuid(), 'c' || i || '@gad.example', 'x', 'C ' || i, 1, now(), now() from generate_series(1, $1) i
                    returning id),
              a as (insert into agents (uid, user_id, code, unit, specialty, duty, availability_time, create_time, update_time, delete_time)
                    select gen_random_uuid(), id, 'C-' || id, 'U' || id % 4, 'S' || id % 3,

@@ -7,6 +7,7 @@ use std::{
 
 use gad::{
     app::Clock,
+    config::DEMO_BRIDGE_TOKEN,
     pb::{self, Availability},
 };
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub enum Who {
     Supervisor,
     /// The administrator.
     Administrator,
+    /// The bridge, for itself.
+    Bridge,
 }
 
 /// The moment at which all worlds of a test stand still.
@@ -87,6 +90,7 @@ impl Stage {
     fn token(&self, who: Who) -> Option<&str> {
         let person = match who {
             Who::Nobody => return None,
+            Who::Bridge => return Some(DEMO_BRIDGE_TOKEN),
             Who::Agent => &self.agent,
             Who::Supervisor => &self.supervisor,
             Who::Administrator => &self.administrator,
@@ -121,8 +125,17 @@ impl Stage {
             "$code" => format!("C-{}", self.next()),
             "$taken" => self.scheduled().await.code,
             "$taken_call_sign" => self.fresh_agent().await.code,
-            "$user" => self.user().await.to_string(),
-            "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" => self.an_agent(name).await.to_string(),
+            "$email" => format!("u{}@gad.example", self.next()),
+            "$user" | "$invited" | "$inactive" | "$locked" | "$deleted_user" | "$delegate" | "$only_administrator" => {
+                self.a_user(name).await.to_string()
+            }
+            "$telegram" => self.identity("telegram_id").await,
+            "$username" => self.identity("username").await,
+            "$api_token" => self.an_api_token().await.to_string(),
+            "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
+            "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
+                self.an_agent(name).await.to_string()
+            }
             _ => self.a_task(name).await.to_string(),
         }
     }
@@ -144,6 +157,10 @@ impl Stage {
             "$busy" => self.assign(self.scheduled().await.id, agent.id, true).await,
             "$serving" => self.assign(self.scheduled().await.id, agent.id, false).await,
             "$gone" => delete().await,
+            "$orphan" => {
+                delete().await;
+                self.change_user(agent.user_id, "active = false").await;
+            }
             "$replaced" => {
                 delete().await;
                 self.agent_of(agent.user_id).await;
@@ -225,12 +242,90 @@ impl Stage {
         self.supervisor.agents().set_availability(request).await.unwrap();
     }
 
-    /// Nobody but the database makes users.
+    /// Made by the database: it is quicker, and rows need many.
     async fn user(&self) -> i64 {
-        let sql = "insert into users (uid, email, password_hash, display_name, level, create_time)
-                   select gen_random_uuid(), $1, 'none', 'Rosa Peña', 1, now() returning id";
-        let email = format!("u{}@gad.example", self.next());
-        self.database.query_one(sql, &[&email]).await.unwrap().get(0)
+        let sql =
+            "insert into users (uid, email, password_hash, display_name, level, create_time, update_time, email_verify_time)
+                   select gen_random_uuid(), $1, 'none', 'Rosa Peña', 1, $2, $2, $2 returning id";
+        let (email, now) = (format!("u{}@gad.example", self.next()), self.moment.get());
+        self.database.query_one(sql, &[&email, &now]).await.unwrap().get(0)
+    }
+
+    async fn change_user(&self, id: i64, set: &str) {
+        let sql = format!("update users set {set} where id = $1");
+        self.database.execute(&sql, &[&id]).await.unwrap();
+    }
+
+    async fn a_user(&self, name: &str) -> i64 {
+        let id = self.user().await;
+        match name {
+            "$user" => {}
+            "$invited" => self.change_user(id, "password_hash = null").await,
+            "$inactive" => self.change_user(id, "active = false").await,
+            "$locked" => self.change_user(id, "lock_time = create_time, lock_reason = 'x'").await,
+            "$deleted_user" => self.change_user(id, "delete_time = create_time").await,
+            "$delegate" => {
+                let mut task = draft("Delegada");
+                task.delegate_user_id = id;
+                let request = pb::CreateTaskRequest {
+                    task: Some(task),
+                    ..Default::default()
+                };
+                self.supervisor.tasks().create_task(request).await.unwrap();
+            }
+            "$only_administrator" => {
+                self.change_user(id, "level = 3").await;
+                // Whoever calls keeps the level and the token, but could not sign in again.
+                let others = "update users set password_hash = null where level = 3 and id <> $1";
+                self.database.execute(others, &[&id]).await.unwrap();
+            }
+            other => panic!("nobody knows how to make {other}"),
+        }
+        id
+    }
+
+    /// Something by which somebody else is known.
+    async fn identity(&self, column: &str) -> String {
+        let id = self.user().await;
+        let (set, value) = match column {
+            "telegram_id" => ("telegram_id = 5000 + id".to_owned(), (5000 + id).to_string()),
+            _ => (format!("username = 'rosa{id}'"), format!("Rosa{id}")),
+        };
+        self.change_user(id, &set).await;
+        value
+    }
+
+    async fn an_api_token(&self) -> i64 {
+        let request = pb::CreateApiTokenRequest {
+            api_token: Some(pb::ApiToken {
+                display_name: "Guion".to_owned(),
+                scopes: vec!["task.read".to_owned()],
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let made = self.agent.api_tokens().create_api_token(request).await.unwrap();
+        made.into_inner().api_token.unwrap().id
+    }
+
+    async fn a_zone(&self, name: &str) -> i64 {
+        let point = |latitude, longitude| pb::LatLng { latitude, longitude };
+        let zone = pb::Zone {
+            code: format!("Z-{}", self.next()),
+            display_name: "Lejana".to_owned(),
+            boundary: vec![point(-2.0, -65.0), point(-2.0, -64.0), point(-1.0, -64.0), point(-2.0, -65.0)],
+            ..Default::default()
+        };
+        let request = pb::CreateZoneRequest {
+            zone: Some(zone),
+            ..Default::default()
+        };
+        let zone = self.administrator.zones().create_zone(request).await.unwrap().into_inner();
+        if name == "$limiting_zone" {
+            let sql = "insert into user_zones (user_id, zone_id) values ($1, $2)";
+            self.database.execute(sql, &[&self.user().await, &zone.id]).await.unwrap();
+        }
+        zone.id
     }
 
     async fn fresh_agent(&self) -> pb::Agent {

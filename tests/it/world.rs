@@ -10,12 +10,14 @@ use std::{
 use gad::{
     app::Clock,
     config::{
-        DEMO_ACCOUNTS, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, LogFormat, RedisSettings, SeedSettings,
-        ServeSettings, TelemetrySettings,
+        AccountSettings, DEMO_ACCOUNTS, DEMO_DOMAIN, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, LogFormat,
+        MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
     },
     pb::{
-        self, agent_service_client::AgentServiceClient, auth_service_client::AuthServiceClient,
-        event_service_client::EventServiceClient, task_service_client::TaskServiceClient, zone_service_client::ZoneServiceClient,
+        self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
+        auth_service_client::AuthServiceClient, event_service_client::EventServiceClient,
+        permission_service_client::PermissionServiceClient, task_service_client::TaskServiceClient,
+        user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -95,6 +97,30 @@ impl Person {
     /// Zones.
     pub fn zones(&self) -> ZoneServiceClient<Door> {
         ZoneServiceClient::new(self.door.clone())
+    }
+
+    /// Users.
+    pub fn users(&self) -> UserServiceClient<Door> {
+        UserServiceClient::new(self.door.clone())
+    }
+
+    /// API tokens.
+    pub fn api_tokens(&self) -> ApiTokenServiceClient<Door> {
+        ApiTokenServiceClient::new(self.door.clone())
+    }
+
+    /// Permissions.
+    pub fn permissions(&self) -> PermissionServiceClient<Door> {
+        PermissionServiceClient::new(self.door.clone())
+    }
+
+    /// Calls by another token over a channel.
+    pub fn by(&self, token: &str, channel: Channel) -> Self {
+        let person = Self {
+            token: token.to_owned(),
+            ..self.clone()
+        };
+        person.over(channel)
     }
 
     /// Creates a task with a title.
@@ -208,6 +234,9 @@ impl World {
         show_logs();
         let mut settings = settings(fresh_database().await);
         change(&mut settings);
+        if settings.environment == Environment::Production {
+            leave_the_demo(settings.database.database_url.expose_secret()).await;
+        }
         let replica = Replica::start(settings.clone(), clock).await;
         Self {
             settings,
@@ -261,11 +290,42 @@ impl World {
         person
     }
 
+    /// Somebody new with the usual password, signed in; authority ends at these zones.
+    pub async fn newcomer(&self, email: &str, level: UserLevel, zone_ids: &[i64]) -> Person {
+        let user = pb::User {
+            email: email.to_owned(),
+            display_name: email.to_owned(),
+            level: level as i32,
+            zone_ids: zone_ids.to_vec(),
+            ..Default::default()
+        };
+        let request = pb::CreateUserRequest {
+            user: Some(user),
+            password: DEMO_PASSWORD.to_owned(),
+            email_verified: true,
+            ..Default::default()
+        };
+        self.administrator().await.users().create_user(request).await.unwrap();
+        self.sign_in(email).await
+    }
+
+    /// The number of a zone by its code.
+    pub async fn zone(&self, code: &str) -> i64 {
+        let zones = self.supervisor().await.zones().list_zones(pb::ListZonesRequest {}).await;
+        let zones = zones.unwrap().into_inner().zones;
+        zones.iter().find(|zone| zone.code == code).expect("a zone of the city").id
+    }
+
     /// Somebody by e-mail, with a token of now.
     pub async fn sign_in(&self, email: &str) -> Person {
+        let email = match self.settings.environment {
+            Environment::Production => email.replace(DEMO_DOMAIN, CITY_DOMAIN),
+            _ => email.to_owned(),
+        };
         let request = pb::LoginRequest {
-            email: email.to_owned(),
+            email,
             password: DEMO_PASSWORD.to_owned(),
+            ..Default::default()
         };
         let answer = AuthServiceClient::new(self.replica.channel())
             .login(request)
@@ -283,6 +343,21 @@ impl World {
     }
 }
 
+/// Where people of a production live: it does not start with demo accounts.
+pub const CITY_DOMAIN: &str = "@city.test";
+
+/// Gives the people of the template addresses that are not the demo's.
+pub async fn leave_the_demo(database_url: &str) {
+    connect(database_url)
+        .await
+        .execute(
+            "update users set email = replace(email, $1, $2)",
+            &[&DEMO_DOMAIN, &CITY_DOMAIN],
+        )
+        .await
+        .unwrap();
+}
+
 /// Warnings go where the test's output goes: shown when it fails.
 fn show_logs() {
     let filter = tracing_subscriber::EnvFilter::new("warn");
@@ -297,17 +372,36 @@ pub fn settings(database_url: String) -> ServeSettings {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     ServeSettings {
         environment: Environment::Testing,
+        debug: false,
         listen: any,
         internal_listen: any,
+        tls_cert: None,
+        tls_key: None,
+        tls_client_ca: None,
         secret_key: DEMO_SECRET.into(),
+        secret_key_previous: None,
+        bridge_token: None,
+        telegram_service_token: None,
         access_token_expire_minutes: 30,
+        refresh_token_expire_days: 7,
+        step_up_minutes: 15,
         web_dir: None,
         tile_url: None,
         cors_allowed_origins: Vec::new(),
+        cors_allow_credentials: false,
+        secure_cookies: true,
+        trusted_proxy_hosts: vec!["127.0.0.0/8".parse().unwrap()],
+        max_connections: 12_000,
+        max_request_body_size: 10 * 1024 * 1024,
         max_concurrent_calls: 512,
         max_streams: 2000,
         rate_limit_calls: 1_000_000,
+        rate_limit_period: 60,
+        rate_limit_admin: 1_000_000,
         rate_limit_logins: 1_000_000,
+        rate_limit_registrations: 1_000_000,
+        rate_limit_handshakes: 1_000_000,
+        rate_limit_exports: 1_000_000,
         default_deadline_ms: 20_000,
         lame_duck_seconds: 0.0,
         drain_seconds: 5.0,
@@ -316,20 +410,49 @@ pub fn settings(database_url: String) -> ServeSettings {
         audited: true,
         watch_queue: 1024,
         checkpoint_seconds: 1.0,
-        database: DatabaseSettings {
-            database_url: database_url.into(),
-            database_pool_size: 10,
-            database_statement_timeout_ms: 30_000,
-        },
+        account: account_settings(),
+        database: database_settings(database_url, 10),
         redis: RedisSettings {
             redis_url: Some(redis_url()),
             redis_prefix: format!("t{}", Uuid::new_v4().simple()),
+            redis_tls_ca: None,
+            redis_allow_plaintext: false,
         },
         telemetry: TelemetrySettings {
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
             otlp_endpoint: None,
         },
+    }
+}
+
+/// Settings of accounts in a test: mail waits.
+pub fn account_settings() -> AccountSettings {
+    AccountSettings {
+        project_name: "GAD".to_owned(),
+        frontend_url: "https://gad.example".to_owned(),
+        open_registration: true,
+        admin_email: None,
+        mail: MailSettings {
+            smtp_host: None,
+            smtp_port: 587,
+            smtp_username: None,
+            smtp_password: None,
+            smtp_use_tls: SmtpTls::None,
+            smtp_from: "GAD <gad@gad.example>".to_owned(),
+            mail_dir: None,
+        },
+    }
+}
+
+/// Settings of a database in a test.
+pub fn database_settings(url: String, pool_size: u32) -> DatabaseSettings {
+    DatabaseSettings {
+        database_url: url.into(),
+        database_pool_size: pool_size,
+        database_statement_timeout_ms: 30_000,
+        database_tls_ca: None,
+        database_allow_plaintext: false,
     }
 }
 
@@ -390,12 +513,8 @@ async fn template(admin: &tokio_postgres::Client, server: &str) -> String {
 }
 
 async fn fill(url: String) {
-    let database = DatabaseSettings {
-        database_url: url.into(),
-        database_pool_size: 1,
-        database_statement_timeout_ms: 30_000,
-    };
-    let connector = store::database::Connector::new(&database.database_url).unwrap();
+    let database = database_settings(url, 1);
+    let connector = store::database::Connector::new(&database).unwrap();
     store::migrate::run(&connector).await.unwrap();
     let seed = SeedSettings {
         environment: Environment::Testing,

@@ -1,0 +1,190 @@
+//! Refusals as JSON, in the words of the product whose path it is.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use prost_reflect::FieldDescriptor;
+use serde_json::{Map, Value, json};
+use tonic::{Status, body::Body};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::{
+    Asked, Heard,
+    declared::{Answer, Refusal},
+    dialect,
+    read::Fault,
+    respond,
+};
+use crate::{
+    descriptor::key,
+    pb::{ErrorReason, legacy::Dialect},
+};
+
+/// Seconds that calls are counted over.
+const WINDOW: u32 = 60;
+
+/// The refusal that a status is.
+pub fn refuse(asked: &Asked, heard: &Heard, status: &Status, headers: HeaderMap) -> Response<Body> {
+    let answer = asked.answer(heard);
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.as_str()).unwrap_or_default();
+    let known = ErrorReason::from_str_name(&format!("ERROR_REASON_{reason}")).unwrap_or_default();
+    let faults = if known == ErrorReason::InvalidField {
+        faults(answer, asked, heard, &details)
+    } else {
+        Vec::new()
+    };
+    let words = dialect::words(answer.dialect, known, asked.with_token);
+    let own = answer
+        .refusals
+        .iter()
+        .find(|own| own.reason == reason && is_about(own, &faults));
+    let code = own
+        .and_then(|own| own.status)
+        .or(words.map(|words| words.0))
+        .unwrap_or_else(|| dialect::status(answer.dialect, status.code()));
+    let text = own
+        .and_then(|own| own.detail.as_deref())
+        .map(|text| filled(text, asked, heard));
+    let body = match (text, known, answer.dialect) {
+        (Some(text), ..) => json!({ "detail": text }),
+        (None, ErrorReason::InvalidField, Dialect::Recway | Dialect::Inventory) => json!({ "detail": faults }),
+        (None, ErrorReason::InvalidField, _) => json!({ "detail": "Validation Error", "errors": faults }),
+        (None, ErrorReason::RateLimited, Dialect::GrupoGad) => too_many(&details, &headers),
+        (None, ..) => {
+            let localized = details.localized_message().map(|message| message.message.as_str());
+            let text = words.map(|words| words.1).or(localized).unwrap_or(status.message());
+            json!({ "detail": text })
+        }
+    };
+    let mut response = respond(code, headers, body.to_string());
+    if code == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    response
+}
+
+/// Whether own words are about what is wrong: all of it lies at their key, if they have one.
+fn is_about(own: &Refusal, faults: &[Value]) -> bool {
+    let Some(key) = &own.key else { return true };
+    !faults.is_empty() && faults.iter().all(|fault| fault["loc"][1] == key.as_str())
+}
+
+/// A text with what path and body say in place of `{name}`.
+fn filled(text: &str, asked: &Asked, heard: &Heard) -> String {
+    let mut filled = text.to_owned();
+    for (name, value) in asked.named() {
+        filled = filled.replace(&format!("{{{name}}}"), value);
+    }
+    for (name, value) in &heard.said {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        filled = filled.replace(&format!("{{{name}}}"), &value);
+    }
+    filled
+}
+
+/// What is wrong with the fields, each place once.
+fn faults(answer: &Answer, asked: &Asked, heard: &Heard, details: &ErrorDetails) -> Vec<Value> {
+    let mut faults: Vec<Value> = heard.faults.iter().map(wrong).collect();
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
+    // What is no field stands for the faults.
+    let said = |path: &str| heard.faults.is_empty() || !path.is_empty();
+    for violation in violations
+        .unwrap_or_default()
+        .iter()
+        .filter(|violation| said(&violation.field))
+    {
+        let fault = violated(answer, asked, heard, &violation.field, &violation.description);
+        if !faults.iter().any(|there| there["loc"] == fault["loc"]) {
+            faults.push(fault);
+        }
+    }
+    faults
+}
+
+fn wrong(fault: &Fault) -> Value {
+    let mut place = vec![json!("body")];
+    place.extend(fault.place.iter().cloned());
+    let secret = place.iter().any(is_secret);
+    let mut error = json!({ "type": fault.kind, "loc": place, "msg": fault.text });
+    if !secret {
+        error["input"] = fault.input.clone();
+    }
+    error
+}
+
+/// A rule that a field breaks. Its path is that of the request, or of the canonical request behind it, which has another
+/// shape: then its last part says which.
+fn violated(answer: &Answer, asked: &Asked, heard: &Heard, path: &str, text: &str) -> Value {
+    let input = &asked.method.input;
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    let place = match &answer.into {
+        Some(into) if into.name() == first => steps(into, rest),
+        Some(_) if path.is_empty() => Vec::new(),
+        Some(into) if input.get_field_by_name(first).is_none() => steps(into, path.rsplit('.').next().unwrap_or(path)),
+        _ => {
+            let mut templates = asked.method.templates.iter();
+            let named = templates.any(|template| template.names().any(|name| name == first));
+            let place = json!([if named { "path" } else { "query" }, path]);
+            return json!({ "type": "value_error", "loc": place, "msg": text });
+        }
+    };
+    let said = Value::from(heard.said.clone());
+    let input = place.iter().try_fold(&said, found);
+    let mut error = match input {
+        None => json!({ "type": "missing", "msg": "Field required" }),
+        Some(_) => json!({ "type": "value_error", "msg": text }),
+    };
+    if !place.iter().any(is_secret) {
+        error["input"] = json!(input);
+    }
+    error["loc"] = [vec![json!("body")], place].concat().into();
+    error
+}
+
+fn found<'a>(at: &'a Value, step: &Value) -> Option<&'a Value> {
+    match step {
+        Value::Number(number) => at.get(usize::try_from(number.as_u64()?).ok()?),
+        step => at.get(step.as_str()?),
+    }
+}
+
+/// Keys and numbers on the way that a field's path names, such as `.items[2].name`.
+fn steps(into: &FieldDescriptor, path: &str) -> Vec<Value> {
+    let mut at = into.kind().as_message().cloned();
+    let mut steps = Vec::new();
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        let (name, number) = part
+            .split_once('[')
+            .map_or((part, None), |(name, rest)| (name, rest.strip_suffix(']')));
+        let field = at.as_ref().and_then(|message| message.get_field_by_name(name));
+        steps.push(json!(field.as_ref().map_or(name, key)));
+        steps.extend(number.and_then(|number| number.parse::<u64>().ok()).map(Value::from));
+        at = field.and_then(|field| field.kind().as_message().cloned());
+    }
+    steps
+}
+
+/// Passwords and tokens are not said back.
+fn is_secret(step: &Value) -> bool {
+    let name = step.as_str().unwrap_or_default();
+    ["password", "token", "secret"].iter().any(|secret| name.contains(secret))
+}
+
+/// GRUPO_GAD's own form, with `detail` for those who read only that.
+fn too_many(details: &ErrorDetails, headers: &HeaderMap) -> Value {
+    let wait = details.retry_info().and_then(|info| info.retry_delay);
+    let seconds = wait.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+    let limit = headers.get("x-ratelimit-limit").and_then(|limit| limit.to_str().ok());
+    let limit = limit.and_then(|limit| limit.parse::<u64>().ok());
+    let mut body = Map::new();
+    body.insert("detail".to_owned(), json!("Rate limit exceeded"));
+    body.insert("error".to_owned(), json!("rate_limit_exceeded"));
+    body.insert(
+        "message".to_owned(),
+        json!(details.localized_message().map(|message| &message.message)),
+    );
+    body.insert("retry_after_seconds".to_owned(), json!(seconds));
+    body.insert("rate_limit".to_owned(), json!(limit));
+    body.insert("window_seconds".to_owned(), json!(WINDOW));
+    Value::Object(body)
+}

@@ -1,0 +1,450 @@
+//! The older products' REST, through the public door, as their clients use it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gad::{
+    descriptor,
+    pb::legacy::{self as pb, Dialect, auth_service_client::AuthServiceClient},
+};
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+
+use crate::{
+    contract::all_methods,
+    edge::Edge,
+    matrix::due,
+    world::{World, reason},
+};
+
+/// A world with its public door.
+pub struct Door {
+    /// What stands behind it.
+    pub world: World,
+    edge: Edge,
+    client: reqwest::Client,
+}
+
+/// An answer: status, headers, body as text.
+#[derive(Debug)]
+pub struct Told {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub text: String,
+}
+
+impl Told {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// A header's text; empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
+    }
+
+    /// Fails unless it is this status with this body.
+    #[track_caller]
+    pub fn is(&self, status: u16, body: &Value) {
+        assert_eq!((self.status.as_u16(), &self.json()), (status, body), "{self:?}");
+    }
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Default)]
+pub struct With<'a> {
+    /// Access token.
+    pub token: Option<&'a str>,
+    /// JSON body.
+    pub json: Option<Value>,
+    /// Form.
+    pub form: Option<&'a [(&'a str, &'a str)]>,
+    /// Body as it is, with its content type.
+    pub raw: Option<(&'a str, Vec<u8>)>,
+}
+
+impl Door {
+    /// Opens one before a fresh world.
+    pub async fn open() -> Self {
+        Self::before(World::start().await).await
+    }
+
+    /// Opens one before a world.
+    pub async fn before(world: World) -> Self {
+        let edge = Edge::before(&[world.replica.address]).await;
+        Self {
+            world,
+            edge,
+            client: reqwest::Client::new(),
+        }
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, method: Method, path: &str, with: With<'_>) -> Told {
+        let mut request = self.client.request(method, self.edge.url(path));
+        if let Some(token) = with.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(json) = with.json {
+            request = request.json(&json);
+        }
+        if let Some(form) = with.form {
+            let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+            request = request.header("content-type", "application/x-www-form-urlencoded").body(text);
+        }
+        if let Some((kind, body)) = with.raw {
+            request = request.header("content-type", kind).body(body);
+        }
+        let answer = request.send().await.unwrap();
+        Told {
+            status: answer.status(),
+            headers: answer.headers().clone(),
+            text: answer.text().await.unwrap(),
+        }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Told {
+        self.send(
+            Method::GET,
+            path,
+            With {
+                token,
+                ..With::default()
+            },
+        )
+        .await
+    }
+
+    /// POST with a JSON body.
+    pub async fn post(&self, path: &str, token: Option<&str>, json: Value) -> Told {
+        let with = With {
+            token,
+            json: Some(json),
+            ..With::default()
+        };
+        self.send(Method::POST, path, with).await
+    }
+
+    /// POST with a form.
+    pub async fn form(&self, path: &str, form: &[(&str, &str)]) -> Told {
+        let with = With {
+            form: Some(form),
+            ..With::default()
+        };
+        self.send(Method::POST, path, with).await
+    }
+
+    /// Closes door and world.
+    pub async fn close(self) {
+        let Self { world, edge, .. } = self;
+        drop(edge);
+        world.replica.stop().await;
+    }
+}
+
+/// Who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Nobody.
+    Nobody,
+    /// Somebody with a token that is none.
+    Forger,
+    /// A field agent.
+    Agent,
+    /// An administrator.
+    Administrator,
+}
+
+/// A request, and what is to come of it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The RPC, such as `AuthService.Login`.
+    pub rpc: &'static str,
+    /// Reason of the refusal; empty: an answer.
+    pub reason: &'static str,
+    who: Who,
+    method: Method,
+    path: &'static str,
+    form: Option<&'static [(&'static str, &'static str)]>,
+    json: Option<Value>,
+    status: u16,
+    body: Value,
+    headers: &'static [(&'static str, &'static str)],
+}
+
+impl Row {
+    /// Nobody's GET of a path.
+    pub fn get(rpc: &'static str, reason: &'static str, path: &'static str) -> Self {
+        Self {
+            rpc,
+            reason,
+            who: Who::Nobody,
+            method: Method::GET,
+            path,
+            form: None,
+            json: None,
+            status: 200,
+            body: Value::Null,
+            headers: &[],
+        }
+    }
+
+    /// The same by somebody.
+    pub fn of(self, who: Who) -> Self {
+        Self { who, ..self }
+    }
+
+    /// A POST with a form.
+    pub fn form(self, form: &'static [(&'static str, &'static str)]) -> Self {
+        Self {
+            form: Some(form),
+            method: Method::POST,
+            ..self
+        }
+    }
+
+    /// With a JSON body; a GET becomes a POST.
+    pub fn json(self, json: Value) -> Self {
+        let method = if self.method == Method::GET {
+            Method::POST
+        } else {
+            self.method
+        };
+        Self {
+            json: Some(json),
+            method,
+            ..self
+        }
+    }
+
+    /// What comes of it. `"$"` in the body stands for anything but null, `null` for no body.
+    pub fn gives(self, status: u16, body: Value) -> Self {
+        Self { status, body, ..self }
+    }
+
+    /// With these headers.
+    pub fn and(self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Sends it, and complains if something else comes of it.
+    pub async fn complaint(&self, door: &Door) -> Option<String> {
+        let token = match self.who {
+            Who::Nobody => None,
+            Who::Forger => Some("junk".to_owned()),
+            Who::Agent => Some(door.world.agent().await.token),
+            Who::Administrator => Some(door.world.administrator().await.token),
+        };
+        let with = With {
+            token: token.as_deref(),
+            json: self.json.clone(),
+            form: self.form,
+            raw: None,
+        };
+        let told = door.send(self.method.clone(), self.path, with).await;
+        let same = if self.body.is_null() {
+            told.text.is_empty()
+        } else {
+            fits(&self.body, &told.json())
+        };
+        let headers = self.headers.iter().all(|(name, value)| told.header(name) == *value);
+        (told.status.as_u16() != self.status || !same || !headers).then(|| format!("{self:?}\n  {told:?}"))
+    }
+}
+
+fn fits(wanted: &Value, told: &Value) -> bool {
+    match (wanted, told) {
+        (Value::String(any), told) if any == "$" => !told.is_null(),
+        (Value::Object(wanted), Value::Object(told)) => {
+            wanted.len() == told.len()
+                && wanted
+                    .iter()
+                    .all(|(key, value)| told.get(key).is_some_and(|told| fits(value, told)))
+        }
+        (Value::Array(wanted), Value::Array(told)) => {
+            wanted.len() == told.len() && wanted.iter().zip(told).all(|(wanted, told)| fits(wanted, told))
+        }
+        _ => wanted == told,
+    }
+}
+
+/// A refusal with nothing but a text.
+pub fn detail(text: &str) -> Value {
+    json!({ "detail": text })
+}
+
+/// One field that is wrong, as GRUPO_GAD tells it.
+pub fn gad_invalid(place: Value, kind: &str) -> Value {
+    json!({ "detail": "Validation Error", "errors": [fault(place, kind)] })
+}
+
+/// One field that is wrong, as the others tell it.
+pub fn invalid(place: Value, kind: &str) -> Value {
+    json!({ "detail": [fault(place, kind)] })
+}
+
+fn fault(place: Value, kind: &str) -> Value {
+    json!({ "loc": place, "type": kind, "msg": "$" })
+}
+
+/// Plays rows in their order in a world of their own.
+pub async fn play(rows: Vec<Row>) {
+    let door = Door::open().await;
+    let mut complaints = Vec::new();
+    for row in rows {
+        complaints.extend(row.complaint(&door).await);
+    }
+    door.close().await;
+    assert!(complaints.is_empty(), "{} rows:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+fn rows() -> Vec<Row> {
+    crate::legacy_auth::rows()
+}
+
+fn older_methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
+    let mut methods = all_methods(pool);
+    methods.retain(|method| descriptor::is_legacy(method.parent_service().full_name()));
+    methods
+}
+
+#[test]
+fn every_path_and_every_reason_it_declares_has_a_row() {
+    let pool = descriptor::pool();
+    let mut due_of: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for method in older_methods(&pool) {
+        let mut due = due(&pool, &method);
+        due.insert("");
+        due_of.insert(format!("{}.{}", method.parent_service().name(), method.name()), due);
+    }
+    let mut rows_of: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows() {
+        rows_of.entry(row.rpc.to_owned()).or_default().insert(row.reason);
+    }
+    assert_eq!(rows_of, due_of, "rows (left), and what is declared (right)");
+}
+
+#[test]
+fn every_path_says_how_it_answers() {
+    let pool = descriptor::pool();
+    let mut wrong = Vec::new();
+    for method in older_methods(&pool) {
+        let name = method.full_name();
+        let answers = descriptor::answers(&pool, &method);
+        if answers.last().is_none_or(|last| last.when.is_some()) {
+            wrong.push(format!("{name}: no last answer that fits all"));
+        }
+        if answers.iter().rev().skip(1).any(|answer| answer.when.is_none()) {
+            wrong.push(format!("{name}: an answer that none comes behind"));
+        }
+        let routes = descriptor::routes(&pool, &method);
+        let raw = routes.iter().all(|route| route.body == "body");
+        let bodiless = routes.iter().all(|route| route.body.is_empty());
+        for answer in answers {
+            let into = method.input().get_field_by_name(&answer.into);
+            let message = into.is_some_and(|field| field.kind().as_message().is_some() && !field.is_list());
+            if answer.dialect() == Dialect::Unspecified {
+                wrong.push(format!("{name}: no dialect"));
+            }
+            if !(raw && message || bodiless && answer.into.is_empty()) {
+                wrong.push(format!("{name}: a body goes into a message, and nothing else does"));
+            }
+            if !answer.only.is_empty() && method.output().get_field_by_name(&answer.only).is_none() {
+                wrong.push(format!("{name}: its answer has no {}", answer.only));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
+    let door = Door::open().await;
+    let nothing = detail("Not Found");
+    door.get("/api/v1/nothing", None).await.is(404, &nothing);
+    door.get("/api/nothing", None).await.is(404, &nothing);
+    let described = door.get("/api/v1/openapi.json", None).await;
+    assert_eq!(
+        described.json()["paths"]["/api/v1/auth/login"]["post"]["tags"],
+        json!(["AuthService"])
+    );
+    door.post("/api/v1/auth/nothing", None, json!({})).await.is(404, &nothing);
+    let told = door.get("/api/v1/auth/login", None).await;
+    told.is(405, &detail("Method Not Allowed"));
+    assert_eq!(told.header("allow"), "POST");
+    let raw = |kind, body: &[u8]| With {
+        raw: Some((kind, body.to_vec())),
+        ..With::default()
+    };
+    let told = door
+        .send(Method::POST, "/api/v1/auth/login", raw("application/json", b"{\"email\""))
+        .await;
+    told.is(
+        422,
+        &json!({ "detail": [{ "type": "json_invalid", "loc": ["body"], "msg": "JSON decode error", "input": null }] }),
+    );
+    let told = door.send(Method::POST, "/api/v1/auth/login", raw("text/plain", b"[1]")).await;
+    assert_eq!(told.json()["detail"][0]["type"], "model_attributes_type");
+    let told = door
+        .send(
+            Method::POST,
+            "/api/v1/auth/login",
+            raw("application/json", &vec![b' '; 5 << 20]),
+        )
+        .await;
+    told.is(413, &detail("Request body too large"));
+    door.close().await;
+}
+
+#[tokio::test]
+async fn collections_have_both_slashes_and_unknown_parameters_do_no_harm() {
+    let door = Door::open().await;
+    let there = door.get("/api/v1/countries", None).await;
+    for path in [
+        "/api/v1/countries/",
+        "/api/v1/countries?page=2&x.y=z",
+        "/api/v1/auth/countries/?limit=abc",
+    ] {
+        let told = door.get(path, None).await;
+        assert_eq!((told.status, &told.text), (there.status, &there.text), "{path}");
+    }
+    assert_eq!(there.header("content-type"), "application/json");
+    door.close().await;
+}
+
+#[tokio::test]
+async fn callers_of_grpc_get_grpc() {
+    let world = World::start().await;
+    let edge = Edge::before(&[world.replica.address]).await;
+    let mut client = AuthServiceClient::new(edge.channel());
+    let countries = client.list_countries(pb::ListCountriesRequest {}).await.unwrap();
+    assert!(countries.into_inner().countries.iter().any(|country| country.code == "EC"));
+    let refused = client.get_me(pb::GetMeRequest {}).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (tonic::Code::Unauthenticated, "SIGNED_OUT")
+    );
+    let form = pb::LoginForm {
+        username: "admin@gad.example".to_owned(),
+        password: "wrong".to_owned(),
+    };
+    let request = pb::LoginRequest {
+        form: Some(form),
+        ..Default::default()
+    };
+    let refused = client.login(request).await.unwrap_err();
+    assert_eq!(reason(&refused), "WRONG_CREDENTIALS");
+    let refused = client.login(pb::LoginRequest::default()).await.unwrap_err();
+    assert_eq!(reason(&refused), "INVALID_FIELD");
+    drop(edge);
+    world.replica.stop().await;
+}
