@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    admin,
     audit::{Audit, Keeper},
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
@@ -148,6 +149,12 @@ impl App {
             if !demo.is_empty() {
                 return Err(Error::Down(demo.join("; ")));
             }
+        }
+        if let Some(address) = &settings.account.admin_email
+            && let Some(password) = admin::first(&database, address, clock.now()).await?
+        {
+            // Not by the log, which is kept.
+            eprintln!("gad: made the administrator {address}; one-time password, to be changed at the first sign-in: {password}");
         }
         let stream = FeedStream::new(&settings.redis)?;
         let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());

@@ -19,8 +19,8 @@ use crate::{
     layer::{self, GateLayer, legacy},
     pb,
     rpc::{
-        self, agent::Agents, api_token::ApiTokens, audit::Audits, auth::Auth, edge::Edge, event::Events, permission::Permissions, task::Tasks,
-        user::Users, zone::Zones,
+        self, agent::Agents, api_token::ApiTokens, audit::Audits, auth::Auth, edge::Edge, event::Events, permission::Permissions,
+        task::Tasks, user::Users, zone::Zones,
     },
     telemetry::Metrics,
 };
@@ -172,6 +172,14 @@ fn routes(app: &Arc<App>) -> Routes {
         )
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
+                .max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::legacy::user_service_server::UserServiceServer::new(rpc::legacy::user::Users(Arc::clone(app)))
+                .max_decoding_message_size(REQUEST_LIMIT),
+        )
+        .add_service(
+            pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
                 .max_decoding_message_size(REQUEST_LIMIT),
         )
         .prepare()

@@ -90,6 +90,12 @@ pub fn changes(before: Option<&Encoded>, after: &Encoded) -> Map<String, Value> 
     told
 }
 
+/// What a thing was that is there no more.
+pub fn gone(before: &Encoded) -> Map<String, Value> {
+    let was = without_derived(before.json());
+    Map::from_iter([("before".to_owned(), was), ("after".to_owned(), Value::Object(Map::new()))])
+}
+
 /// The bytes of each field of a message, by its number.
 fn fields(mut bytes: &[u8]) -> BTreeMap<u32, Vec<u8>> {
     let mut fields: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
@@ -205,6 +211,7 @@ mod tests {
         let login = pb::LoginRequest {
             email: "ana@gad.example".to_owned(),
             password: "secreto".to_owned(),
+            code: String::new(),
         };
         assert_eq!(Encoded::of(&login).json(), json!({ "email": "ana@gad.example" }));
     }

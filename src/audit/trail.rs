@@ -1,6 +1,7 @@
 //! What handlers note of a call while they work on it, so that one row can be written of it at the end.
 
 use std::{
+    fmt::Display,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -10,7 +11,7 @@ use prost::{Message, Name};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::diff::{Encoded, changes};
+use super::diff::{Encoded, changes, gone};
 use crate::domain::{
     UserId,
     audit::{Actor, Door, Entry, Personal},
@@ -39,6 +40,7 @@ struct Notes {
     reason: String,
     idempotency_id: String,
     before: Option<Encoded>,
+    gone: bool,
     detail: Map<String, Value>,
     settled: bool,
 }
@@ -63,6 +65,7 @@ impl Trail {
             reason: String::new(),
             idempotency_id: String::new(),
             before: None,
+            gone: false,
             detail: Map::new(),
             settled: false,
         };
@@ -85,7 +88,7 @@ impl Trail {
     }
 
     /// What it is done to, such as `task` 12.
-    pub fn resource(&self, noun: &str, id: i64) {
+    pub fn resource(&self, noun: &str, id: impl Display) {
         if let Some(mut notes) = self.notes() {
             notes.resource = format!("{noun}/{id}");
         }
@@ -122,7 +125,10 @@ impl Trail {
     /// The thing after; what it differs in from before is written down, or all of it if there was nothing before.
     pub fn after<T: Message + Name>(&self, thing: &T) {
         if let Some(mut notes) = self.notes() {
-            let told = changes(notes.before.as_ref(), &Encoded::of(thing));
+            let told = match &notes.before {
+                Some(before) if notes.gone => gone(before),
+                before => changes(before.as_ref(), &Encoded::of(thing)),
+            };
             notes.detail.extend(told);
         }
     }
@@ -131,6 +137,13 @@ impl Trail {
     pub fn anew(&self) {
         if let Some(mut notes) = self.notes() {
             notes.before = None;
+        }
+    }
+
+    /// The thing is there no more, whatever is answered.
+    pub fn gone(&self) {
+        if let Some(mut notes) = self.notes() {
+            notes.gone = true;
         }
     }
 
@@ -148,10 +161,13 @@ impl Trail {
         }
     }
 
-    /// Nothing more is to be written of the call if it is answered: its row was, or it needs none.
+    /// Nothing more is to be written of the call if it is answered: its row was, or it needs none. What was noted for it
+    /// is not said again should the call do something more.
     pub fn settle(&self) {
         if let Some(mut notes) = self.notes() {
             notes.settled = true;
+            (notes.before, notes.gone) = (None, false);
+            notes.detail = Map::new();
         }
     }
 

@@ -35,8 +35,9 @@ pub struct Summary {
 
 /// Looks at all days, or at one, and tells each finding at once.
 pub async fn run(settings: &AuditVerifySettings, tell: &mut (dyn FnMut(&Finding) + Send)) -> Result<Summary> {
-    let database = Database::connect(&settings.database).await?;
-    let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
+    let sealed = &settings.sealed;
+    let database = Database::connect(&sealed.database).await?;
+    let seal = Seal::changing(sealed.secret_key.clone(), sealed.secret_key_previous.clone());
     let chain = {
         let conn = database.lease().await?;
         key::find(&*conn, &seal).await?

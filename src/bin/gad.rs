@@ -3,10 +3,11 @@
 use std::{io::Write as _, path::Path, process::ExitCode};
 
 use gad::{
+    admin,
     app::{App, Clock},
     audit,
     config::{self, AuditCommand, Cli, Command, ServeSettings},
-    descriptor, doctor, import, layer, seed,
+    descriptor, doctor, import, keys, layer, seed,
     serve::Server,
     simulate, stack, store, telemetry,
 };
@@ -83,6 +84,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let _telemetry = telemetry::start("gad-simulate", &settings.telemetry)?;
             simulate::run(settings, Clock::system()).await?;
         }
+        Command::Admin(settings) => println!("{}", admin::run(&settings, now).await?),
+        Command::Keys(settings) => println!("{}", keys::run(&settings, now).await?),
         Command::Doctor(settings) => {
             let findings = doctor::run(&settings).await;
             findings.iter().for_each(|finding| println!("{finding}"));
@@ -98,7 +101,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(AuditCommand::Verify(settings)) => {
             let found = audit::verify::run(&settings, &mut |finding| println!("{finding}")).await?;
             println!("{} rows of {} days: {} findings", found.rows, found.days, found.findings);
-            return Ok(if found.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) });
+            return Ok(if found.findings == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(1)
+            });
         }
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,

@@ -1,13 +1,12 @@
 //! Who calls, and whether the method's rule lets them in.
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     app::App,
     descriptor::{Access, Rule},
     error::{Error, Result},
-    identity::{Credential, SignedIn, cookie, is_same},
+    identity::{SignedIn, cookie, is_same},
     pb::{RateClass, Service},
 };
 
@@ -18,15 +17,6 @@ pub async fn identify(app: &App, rule: &Rule, headers: &HeaderMap) -> Result<Opt
         Access::Service(service) => is_service(app, service, headers).map(|()| None),
         Access::Least(_) => app.tokens.verify(token(app, rule, headers)?, app.clock.now()).await.map(Some),
     }
-}
-
-/// Whether the rule lets the caller in.
-pub fn admit(app: &App, rule: &Rule, signed_in: &SignedIn) -> Result<()> {
-    if matches!(rule.access, Access::Least(level) if signed_in.caller.level < level) {
-        return Err(Error::Forbidden);
-    }
-    let fresh = SignedDuration::from_mins(app.settings.step_up_minutes.into());
-    suffices(rule, &signed_in.credential, app.clock.now() - fresh)
 }
 
 /// The token after `Bearer`, else that of the cookie. Who comes by cookie and wants more than to read must show that a page
@@ -67,19 +57,5 @@ fn is_service(app: &App, service: Service, headers: &HeaderMap) -> Result<()> {
     match expected {
         Some(expected) if is_same(shown, expected.as_bytes()) => Ok(()),
         _ => Err(Error::SignedOut),
-    }
-}
-
-/// Whether what was shown is enough: scopes limit an API token, time limits a person where it is dangerous. What is for
-/// persons no API token may do, whatever its scopes.
-fn suffices(rule: &Rule, credential: &Credential, since: Timestamp) -> Result<()> {
-    match credential {
-        Credential::Session {
-            password_expired: true, ..
-        } if !rule.password_expired => Err(Error::PasswordExpired),
-        Credential::Session { auth_time, .. } if rule.step_up && *auth_time < since => Err(Error::StepUpRequired),
-        Credential::Session { .. } => Ok(()),
-        Credential::ApiToken { scopes, .. } if !rule.is_for_persons() && scopes.contains(&rule.permission) => Ok(()),
-        Credential::ApiToken { .. } => Err(Error::ScopeTooNarrow),
     }
 }

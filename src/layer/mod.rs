@@ -159,7 +159,7 @@ impl GateLayer {
         let signed_in = deadline::within(deadline, access::identify(&self.app, rule, request.headers())).await??;
         if let Some(signed_in) = &signed_in {
             trail.actor(audit::actor(signed_in));
-            access::admit(&self.app, rule, signed_in)?;
+            crate::rpc::rule::admit(&self.app, rule, signed_in)?;
         }
         let counting = limit::count(&self.app.limits, rule, signed_in.as_ref(), address);
         let Counted { standing, verdict } = deadline::within(deadline, counting).await?;

@@ -73,7 +73,7 @@ impl Export {
         if self.over {
             return Ok(None);
         }
-        self.check()?;
+        self.check().await?;
         let rows = {
             let conn = self.app.database.lease().await?;
             store::audit_list::page(&*conn, &self.filter, false, self.after, PAGE).await?
@@ -90,11 +90,13 @@ impl Export {
     }
 
     /// A file goes no further than the deadline, the caller's token, and the server. What is not whole ends in an error.
-    fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<()> {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Error::Deadline);
         }
-        if self.signed_in.until <= self.app.clock.now() {
+        let over = self.signed_in.until <= self.app.clock.now();
+        let revocations = &self.app.tokens.revocations;
+        if over || !revocations.believes(&self.signed_in, &self.app.database).await? {
             return Err(Error::SignedOut);
         }
         if self.app.closing.is_cancelled() {

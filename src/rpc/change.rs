@@ -143,7 +143,10 @@ impl<'a> Change<'a> {
 
     /// The user as it is now, and its etag is the one the caller saw (or none is given). For administrators and oneself.
     pub async fn user(&self, id: UserId, etag: &str) -> Result<User> {
+        self.trail.resource("user", id.0);
         let user = store::user::get(&self.tx, id).await?.ok_or(Error::NotFound(Missing::User))?;
+        self.trail.subject(id);
+        self.trail.before(&super::wire::user(&user));
         super::wire::check_etag(etag, user.revision)?;
         Ok(user)
     }
@@ -227,8 +230,8 @@ impl<'a> Change<'a> {
 
     /// Makes it last, with its facts, its answer and its row of the audit; or forgets it, if it was only to be checked.
     pub async fn commit<T: Message + Name>(self, answer: T) -> Result<Response<T>> {
-        self.trail.settle();
         if self.asked.validate_only {
+            self.trail.settle();
             return Ok(Response::new(answer));
         }
         self.trail.after(&answer);
@@ -244,9 +247,10 @@ impl<'a> Change<'a> {
             }
         };
         tokio::try_join!(told, self.keep(&answer))?;
-        let Self { app, tx, .. } = self;
+        let Self { app, tx, trail, .. } = self;
         tx.commit().await?;
         seat.map(Seat::settle).transpose()?;
+        trail.settle();
         app.wake.ring();
         Ok(Response::new(answer))
     }

@@ -21,6 +21,7 @@ pub mod page;
 pub mod permission;
 pub mod position;
 pub mod proof;
+pub mod rule;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;

@@ -289,8 +289,11 @@ pub async fn key(on: &impl Query) -> Result<Option<Vec<u8>>> {
 
 /// Adds the key of the chain, sealed.
 pub async fn add_key(tx: &Tx<'_>, sealed: &[u8], now: Timestamp) -> Result<()> {
-    tx.run("insert into audit_keys (sealed, create_time) values ($1, $2)", &[&sealed, &now])
-        .await?;
+    tx.run(
+        "insert into audit_keys (sealed, create_time) values ($1, $2)",
+        &[&sealed, &now],
+    )
+    .await?;
     Ok(())
 }
 

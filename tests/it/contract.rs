@@ -206,7 +206,15 @@ fn is_output(field: &FieldDescriptor) -> bool {
 }
 
 /// Texts that only are compared or decoded, and never come to the database as they are.
-const OPAQUE: [&str; 5] = ["etag", "page_token", "cursor", "password", "token"];
+const OPAQUE: [&str; 7] = [
+    "etag",
+    "page_token",
+    "cursor",
+    "password",
+    "current_password",
+    "new_password",
+    "token",
+];
 
 #[test]
 fn every_text_of_a_request_is_bound_by_its_letters() {
@@ -342,10 +350,21 @@ fn every_service_is_in_the_configuration_of_envoy() {
 }
 
 /// Changes without a request id, and why that is right.
-const REPEATABLE: &[(&str, &str)] = &[(
-    "ReportPositions",
-    "a fix is the same fix each time: agent and time are its key",
-)];
+const REPEATABLE: &[(&str, &str)] = &[
+    (
+        "ReportPositions",
+        "a fix is the same fix each time: agent and time are its key",
+    ),
+    ("Logout", "what has ended stays so"),
+    ("LogoutEverywhere", "what has ended stays so"),
+    ("RevokeSession", "what has ended stays so"),
+    ("EnrolTotp", "gives another secret: an answer with a secret in it is not kept"),
+    ("DisableTotp", "what is off is not switched off again"),
+    (
+        "RegenerateRecoveryCodes",
+        "gives other codes: an answer with a secret in it is not kept",
+    ),
+];
 
 #[test]
 fn every_change_can_be_repeated_without_harm() {
@@ -384,6 +403,14 @@ fn errors() -> Vec<Error> {
         Error::CursorExpired,
         Error::SignedOut,
         Error::WrongCredentials,
+        Error::SecondFactorRequired,
+        Error::PasswordExpired,
+        Error::EmailNotVerified,
+        Error::SessionEnded,
+        Error::WrongProof,
+        Error::MailedToken,
+        Error::RegistrationClosed,
+        Error::SecondFactorState,
         Error::Forbidden,
         Error::ScopeTooNarrow,
         Error::StepUpRequired,
@@ -391,6 +418,7 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Agent),
         Error::NotFound(Missing::User),
         Error::NotFound(Missing::Zone),
+        Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
         Error::IllegalStep {
             action: Action::Start,
@@ -454,9 +482,10 @@ fn the_comment_of_a_reason_ends_with_the_code_it_comes_with() {
 }
 
 /// Reasons that every RPC may give, by its level, its validation, or the state the server is in.
-const OF_ALL: [&str; 12] = [
+const OF_ALL: [&str; 13] = [
     "SIGNED_OUT",
     "FORBIDDEN",
+    "PASSWORD_EXPIRED",
     "CSRF",
     "SCOPE_TOO_NARROW",
     "STEP_UP_REQUIRED",

@@ -19,17 +19,28 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("store", &["config", "domain", "error"]),
     ("identity", &["domain", "error", "store"]),
-    ("audit", &["app", "config", "descriptor", "domain", "error", "identity", "store"]),
+    (
+        "audit",
+        &["app", "config", "descriptor", "domain", "error", "identity", "store"],
+    ),
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "config", "domain", "error", "store"]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("tidy", &["app", "error", "store"]),
-    ("app", &["audit", "config", "error", "identity", "live", "mail", "store", "tidy"]),
+    ("admin", &["config", "domain", "error", "identity", "store"]),
+    ("keys", &["audit", "config", "error", "identity", "mail", "store"]),
+    (
+        "app",
+        &[
+            "admin", "audit", "config", "error", "identity", "live", "mail", "store", "tidy",
+        ],
+    ),
     (
         "rpc",
         &[
             "app",
             "audit",
+            "codec",
             "descriptor",
             "domain",
             "error",

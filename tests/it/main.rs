@@ -10,6 +10,8 @@
 )]
 
 mod agent;
+mod auth;
+mod auth_rows;
 mod bad_input;
 mod bridge;
 mod bridge_clients;
@@ -23,20 +25,28 @@ mod documentation;
 mod doors;
 mod edge;
 mod envoy;
+mod keys;
 mod layers;
 mod legacy;
 mod legacy_auth;
+mod legacy_user;
+mod legacy_usuario;
 mod limit;
 mod live;
+mod mail;
 mod matrix;
 mod matrix_people;
 mod matrix_rows;
 mod nearby;
+mod newcomer;
 mod position;
 mod revocation;
 mod rolling;
+mod session;
 mod settings;
+mod smtp;
 mod stack;
 mod stage;
 mod task;
+mod totp;
 mod world;
