@@ -45,9 +45,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".buf", "::prost_protovalidate::types")
         .compile()?;
     bound_validation(&out.join("validate_impl.rs"))?;
+    let mut named = tonic_prost_build::Config::new();
+    named.enable_type_names();
     tonic_prost_build::configure()
         .codec_path("crate::codec::ValidatingCodec")
-        .compile_fds(set)?;
+        .compile_fds_with_config(set, named)?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub mod store;
 pub mod live;
 pub mod identity;
 pub mod privacy;
+pub mod audit;
 pub mod mail;
 pub mod admin;
 pub mod app;

@@ -22,8 +22,8 @@ use crate::{
     listener::{self, Connection},
     pb,
     rpc::{
-        self, agent::Agents, api_token::ApiTokens, auth::Auth, edge::Edge, event::Events, permission::Permissions, task::Tasks,
-        user::Users, zone::Zones,
+        self, agent::Agents, api_token::ApiTokens, audit::Audits, auth::Auth, edge::Edge, event::Events, permission::Permissions,
+        task::Tasks, user::Users, zone::Zones,
     },
     telemetry::Metrics,
 };
@@ -166,6 +166,9 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         .add_service(
             pb::privacy_service_server::PrivacyServiceServer::new(rpc::privacy::Privacy(Arc::clone(app)))
                 .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::audit_service_server::AuditServiceServer::new(Audits(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(pb::user_service_server::UserServiceServer::new(Users(Arc::clone(app))).max_decoding_message_size(longest))

@@ -8,19 +8,15 @@ use crate::{
     error::{Error, Result},
     identity::{SignedIn, cookie, is_same},
     pb::{RateClass, Service},
-    rpc,
 };
 
-/// The caller, if the rule lets them in. A public method does not look at tokens.
-pub async fn admit(app: &App, rule: &Rule, headers: &HeaderMap) -> Result<Option<SignedIn>> {
+/// Who calls. A public method does not look at tokens; a part of the installation is no caller of its own.
+pub async fn identify(app: &App, rule: &Rule, headers: &HeaderMap) -> Result<Option<SignedIn>> {
     match rule.access {
-        Access::Public => return Ok(None),
-        Access::Service(service) => return is_service(app, service, headers).map(|()| None),
-        Access::Least(_) => {}
+        Access::Public => Ok(None),
+        Access::Service(service) => is_service(app, service, headers).map(|()| None),
+        Access::Least(_) => app.tokens.verify(token(app, rule, headers)?, app.clock.now()).await.map(Some),
     }
-    let signed_in = app.tokens.verify(token(app, rule, headers)?, app.clock.now()).await?;
-    rpc::rule::admit(app, rule, &signed_in)?;
-    Ok(Some(signed_in))
 }
 
 /// The token after `Bearer`, else that of the cookie. Who comes by cookie and wants more than to read must show that a page

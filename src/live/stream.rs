@@ -107,7 +107,7 @@ impl FeedStream {
             let (erasures, floor) = text.split_once('/')?;
             Some(Cleared {
                 erasures: erasures.parse().ok()?,
-                floor: parse(floor)?,
+                floor: Position::parse(floor)?,
             })
         }))
     }

@@ -156,6 +156,7 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> R
     };
     let id = store::user::insert(change.tx(), &draft).await?;
     let user = change.user(id, "").await?;
+    change.trail.anew();
     if !user.service {
         greet(app, &change, &user, password_hash.is_some()).await?;
     }
@@ -186,6 +187,7 @@ pub async fn invite(app: &App, call: &Call, request: pb::UserStepRequest) -> Res
         return Ok(answer);
     }
     giver(&change).await?;
+    change.trail.reason(&request.reason);
     let user = living(&change, id, &request.etag).await?;
     let invited = !user.service && store::credentials::password_hash(change.tx(), id).await?.is_none();
     if !invited || !user.may_sign_in() {
