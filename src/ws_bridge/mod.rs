@@ -15,6 +15,7 @@ mod item;
 mod json;
 mod limit;
 pub mod meter;
+mod revocations;
 mod ring;
 mod serve;
 mod socket;
