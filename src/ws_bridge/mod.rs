@@ -16,6 +16,7 @@ pub mod json;
 mod limit;
 pub mod meter;
 pub mod query;
+mod revocations;
 mod ring;
 mod serve;
 mod socket;

@@ -28,6 +28,7 @@ use super::{
     limit::{Entry, UserEntry},
     meter::Counted,
     query,
+    revocations::Listed,
     subscription::{Heard, Subscription},
 };
 
@@ -51,6 +52,7 @@ pub async fn events(
     let address = shared.proxies.caller(peer.ip(), &headers);
     let Visitor { credential, limits } = shared.receive(token.as_deref(), address).await?;
     let credential = Arc::new(credential.ok_or(Refused::SIGNED_OUT)?);
+    let listed = shared.tokens.revocations.list(&credential);
     let identity = credential.identity();
     let user = shared.users.enter(identity.user).ok_or(Refused::TOO_MANY)?;
     let seat = shared.subscribers.enter(identity.user).ok_or(Refused::TOO_MANY)?;
@@ -64,8 +66,9 @@ pub async fn events(
         heartbeat,
         token_over: Box::pin(sleep_until(Instant::now() + left)),
         stopped: Box::pin(shared.stop.clone().cancelled_owned()),
+        revoked: Box::pin(async move { credential.ended().await }),
         phase: Phase::Beginning,
-        _held: (entry, user, seat, shared.feeds.meter.stream()),
+        _held: (entry, user, seat, shared.feeds.meter.stream(), listed),
         shared,
     };
     let headers = [
@@ -90,8 +93,9 @@ struct EventStream {
     heartbeat: Interval,
     token_over: Pin<Box<Sleep>>,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+    revoked: Pin<Box<dyn Future<Output = ()> + Send>>,
     phase: Phase,
-    _held: (Entry, UserEntry, UserEntry, Counted),
+    _held: (Entry, UserEntry, UserEntry, Counted, Listed),
     shared: Arc<Shared>,
 }
 
@@ -134,6 +138,7 @@ impl Stream for EventStream {
                 format!("retry: {COME_BACK}\n\n").into()
             }
             Phase::Open if this.stopped.as_mut().poll(context).is_ready() => this.end(&Ended::SHUTDOWN),
+            Phase::Open if this.revoked.as_mut().poll(context).is_ready() => this.end(&Ended::AUTH_REVOKED),
             Phase::Open if this.token_over.as_mut().poll(context).is_ready() => this.end(&Ended::AUTH_REVOKED),
             Phase::Open => this.heard(context),
         };
