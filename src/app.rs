@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    admin,
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
-    live::{self, Hub, Wake, relay::Relay, stream::FeedStream},
+    live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
     store::{self, Database},
     tidy,
@@ -59,6 +60,8 @@ pub struct App {
     pub passwords: Passwords,
     /// What the database keeps sealed.
     pub seal: Seal,
+    /// How often somebody may call.
+    pub limits: Limits,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -137,6 +140,12 @@ impl App {
                 return Err(Error::Down(demo.join("; ")));
             }
         }
+        if let Some(address) = &settings.account.admin_email
+            && let Some(password) = admin::first(&database, address, clock.now()).await?
+        {
+            // Not by the log, which is kept.
+            eprintln!("gad: made the administrator {address}; one-time password, to be changed at the first sign-in: {password}");
+        }
         let stream = FeedStream::new(&settings.redis)?;
         let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
@@ -154,6 +163,7 @@ impl App {
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
+            limits: Limits::new(&settings)?,
             settings,
             database,
             tokens,

@@ -9,7 +9,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, FileDescrip
 
 use crate::{
     domain::access::Level,
-    pb::{ErrorReason, RateClass, legacy},
+    pb::{ErrorReason, RateClass, Service, legacy},
 };
 
 /// The descriptor set, lossless: with options and comments.
@@ -48,6 +48,8 @@ pub enum Access {
     Public,
     /// Whoever signed in with at least this level.
     Least(Level),
+    /// A part of the installation, by its own token.
+    Service(Service),
 }
 
 /// What a method declares of itself.
@@ -162,10 +164,11 @@ pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
     }
     let value = options.get_extension(&extension);
     let declared: crate::pb::Rule = value.as_message()?.transcode_to().ok()?;
-    let access = if declared.public {
-        Access::Public
-    } else {
-        Access::Least(Level::of(declared.level)?)
+    let access = match (declared.public, declared.service()) {
+        (true, Service::Unspecified) => Access::Public,
+        (true, _) => return None,
+        (false, Service::Unspecified) => Access::Least(Level::of(declared.level)?),
+        (false, service) => Access::Service(service),
     };
     let rate = match declared.rate() {
         RateClass::Unspecified => return None,

@@ -84,8 +84,7 @@ pub async fn run(settings: &SeedSettings, now: Timestamp) -> anyhow::Result<bool
     let database = Database::connect(&settings.database).await?;
     let mut conn = database.lease().await?;
     let tx = conn.begin(None).await?;
-    tx.run_sql("select pg_advisory_xact_lock(hashtextextended('gad-seed', 0))", &[])
-        .await?;
+    store::user::lock_first(&tx).await?;
     if store::user::any(&tx).await? {
         return Ok(false);
     }

@@ -3,9 +3,10 @@
 use std::{io::Write as _, path::Path, process::ExitCode};
 
 use gad::{
+    admin,
     app::{App, Clock},
-    config::{self, Cli, Command, ServeSettings},
-    descriptor, doctor, import, layer, seed,
+    config::{self, Cli, Command, DoctorSettings, ServeSettings},
+    descriptor, doctor, import, keys, layer, seed,
     serve::Server,
     simulate, stack, store, telemetry,
 };
@@ -82,18 +83,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let _telemetry = telemetry::start("gad-simulate", &settings.telemetry)?;
             simulate::run(settings, Clock::system()).await?;
         }
-        Command::Doctor(settings) => {
-            let findings = doctor::run(&settings).await;
-            findings.iter().for_each(|finding| println!("{finding}"));
-            let worst = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
-            return Ok(if worst(doctor::Verdict::Broken) {
-                ExitCode::from(2)
-            } else if worst(doctor::Verdict::Weak) {
-                ExitCode::from(1)
-            } else {
-                ExitCode::SUCCESS
-            });
-        }
+        Command::Admin(settings) => println!("{}", admin::run(&settings, now).await?),
+        Command::Keys(settings) => println!("{}", keys::run(&settings, now).await?),
+        Command::Doctor(settings) => return Ok(examine(&settings).await),
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,
         Command::Envoy(settings) => {
@@ -112,6 +104,20 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::WithStores(settings) => return stack::with_stores(settings).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says how the stores are set up; the exit code is the worst of it.
+async fn examine(settings: &DoctorSettings) -> ExitCode {
+    let findings = doctor::run(settings).await;
+    findings.iter().for_each(|finding| println!("{finding}"));
+    let worst = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
+    if worst(doctor::Verdict::Broken) {
+        ExitCode::from(2)
+    } else if worst(doctor::Verdict::Weak) {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

@@ -23,7 +23,10 @@ pub use self::{
     serve::ServeSettings,
     stack::{UpSettings, WithStoresSettings},
     stores::{DatabaseSettings, LogFormat, RedisSettings, TelemetrySettings, UpstreamTls},
-    tools::{DoctorSettings, ImportSettings, SeedSettings, SimulateSettings},
+    tools::{
+        AdminAction, AdminDraft, AdminSettings, DoctorSettings, ImportSettings, KeysAction, KeysSettings, RotateSettings,
+        SealSettings, SeedSettings, SimulateSettings,
+    },
 };
 
 /// Secret that demo and tests run with; production refuses it.
@@ -61,6 +64,10 @@ pub enum Command {
     ImportTasks(ImportSettings),
     /// Keep the demo city's agents moving.
     Simulate(SimulateSettings),
+    /// Administrators.
+    Admin(AdminSettings),
+    /// Keys that sign access tokens, and the secret key.
+    Keys(Box<KeysSettings>),
     /// Check that database and Redis are set up as the program needs them.
     Doctor(DoctorSettings),
     /// Write the protobuf descriptor set, as Envoy wants it.
@@ -90,6 +97,11 @@ impl Settings for Cli {
             Command::Seed(settings) => settings.database.problems(),
             Command::ImportTasks(settings) => settings.database.problems(),
             Command::Doctor(settings) => settings.database.problems(),
+            Command::Admin(settings) => {
+                let AdminAction::Create(draft) = &settings.action;
+                draft.database.problems()
+            }
+            Command::Keys(settings) => settings.problems(),
             Command::Envoy(settings) => settings.problems(),
             Command::Simulate(_)
             | Command::Descriptor { .. }

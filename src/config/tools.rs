@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{DatabaseSettings, Environment, MailSettings, RedisSettings, TelemetrySettings};
 
@@ -62,4 +63,108 @@ pub struct DoctorSettings {
     /// Mail.
     #[command(flatten)]
     pub mail: MailSettings,
+}
+
+/// `gad admin`.
+#[derive(Debug, Clone, Args)]
+pub struct AdminSettings {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: AdminAction,
+}
+
+/// What `gad admin` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AdminAction {
+    /// Make an administrator; the password is written to standard output, and must be changed at the first sign-in.
+    Create(AdminDraft),
+}
+
+/// A new administrator.
+#[derive(Debug, Clone, Args)]
+pub struct AdminDraft {
+    /// E-mail address.
+    #[arg(long)]
+    pub email: String,
+    /// Name as shown to others.
+    #[arg(long, default_value = "Administrador")]
+    pub display_name: String,
+    /// Database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+}
+
+/// `gad keys`.
+#[derive(Debug, Clone, Args)]
+pub struct KeysSettings {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: KeysAction,
+}
+
+/// What `gad keys` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeysAction {
+    /// Show the keys that sign access tokens.
+    List(DatabaseSettings),
+    /// Make another key: it signs within seconds; the others verify until their last token has ended.
+    Rotate(RotateSettings),
+    /// Seal anew what is sealed under SECRET_KEY_PREVIOUS.
+    Reseal(SealSettings),
+}
+
+/// `gad keys rotate`.
+#[derive(Debug, Clone, Args)]
+pub struct RotateSettings {
+    /// Withdraw the other keys at once, because somebody else has them: everybody must refresh or sign in.
+    #[arg(long)]
+    pub withdraw: bool,
+    /// Minutes until an access token ends: as `gad serve` has it.
+    #[arg(long, env = "ACCESS_TOKEN_EXPIRE_MINUTES", default_value_t = 30)]
+    pub access_token_expire_minutes: u32,
+    /// Secrets and database.
+    #[command(flatten)]
+    pub sealed: SealSettings,
+}
+
+/// Where sealed things are, and what they are sealed with.
+#[derive(Debug, Clone, Args)]
+pub struct SealSettings {
+    /// Secret that seals what the database keeps sealed.
+    #[arg(
+        long,
+        env = "SECRET_KEY",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub secret_key: SecretString,
+    /// The secret key before this one.
+    #[arg(long, env = "SECRET_KEY_PREVIOUS", hide_env_values = true)]
+    pub secret_key_previous: Option<SecretString>,
+    /// Database.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+}
+
+impl SealSettings {
+    /// Reasons why nothing can be done with these settings.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.database.problems();
+        if self.secret_key.expose_secret().is_empty() {
+            problems.push("SECRET_KEY is not set".to_owned());
+        }
+        problems
+    }
+}
+
+impl KeysSettings {
+    /// Reasons why nothing can be done with these settings.
+    pub fn problems(&self) -> Vec<String> {
+        match &self.action {
+            KeysAction::List(database) => database.problems(),
+            KeysAction::Rotate(settings) => settings.sealed.problems(),
+            KeysAction::Reseal(settings) => settings.problems(),
+        }
+    }
 }

@@ -8,6 +8,7 @@ pub mod email;
 pub mod fact;
 pub mod geo;
 pub mod interest;
+pub mod limit;
 pub mod mail;
 pub mod password;
 pub mod plan;

@@ -116,6 +116,12 @@ impl Authority {
         zones: Vec::new(),
     };
 
+    /// That of an administrator.
+    pub const ADMINISTRATOR: Self = Self {
+        level: Level::Administrator,
+        zones: Vec::new(),
+    };
+
     /// A level, and the zones that a supervisor's authority ends at.
     pub fn new(level: Level, mut zones: Vec<ZoneId>) -> Result<Self, ZonesOfNoUse> {
         if level != Level::Supervisor && !zones.is_empty() {

@@ -141,6 +141,9 @@ pub enum Error {
     /// Another user has the username, the Telegram number or the national id.
     #[error("identity taken")]
     IdentityTaken,
+    /// The token came in a cookie, and its CSRF token did not.
+    #[error("no CSRF token")]
+    Csrf,
     /// The user has an agent already.
     #[error("user taken")]
     UserTaken,

@@ -198,6 +198,12 @@ impl Error {
                 "Ya existe un usuario con ese correo.",
                 "There already is a user with this e-mail.",
             ),
+            Self::Csrf => (
+                Code::PermissionDenied,
+                R::Csrf,
+                "Falta la prueba de que esto lo pidió una página nuestra (x-csrf-token).",
+                "There is no proof that a page of ours asked for this (x-csrf-token).",
+            ),
             Self::IdentityTaken => (
                 Code::AlreadyExists,
                 R::IdentityTaken,

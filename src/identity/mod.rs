@@ -1,6 +1,7 @@
 //! Passwords, access tokens, and what keeps them secret.
 
 pub mod api_token;
+pub mod cookie;
 pub mod password;
 pub mod revoked;
 pub mod seal;
@@ -20,6 +21,11 @@ pub use token::{Grant, Tokens};
 pub use totp::{Factor, Fits};
 
 use crate::domain::access::Caller;
+
+/// Whether two secrets are the same; takes as long whatever they have in common.
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(one, other).is_ok()
+}
 
 /// A caller whose token was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,9 @@ use crate::{
     error::{Error, Result},
 };
 
+/// Letters of a one-time password: none looks like another.
+const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
 /// Hashes passwords, off the async threads and few at a time: each takes 19 MiB.
 #[derive(Debug)]
 pub struct Passwords {
@@ -76,6 +79,15 @@ fn check(typed: &str, hash: &str) -> Verdict {
         Ok(()) => Verdict::Right,
         Err(_) => Verdict::Wrong,
     }
+}
+
+/// A password to be changed at once: 80 bits, easily typed.
+pub fn one_time() -> Result<String> {
+    let mut dice = [0; 16];
+    aws_lc_rs::rand::fill(&mut dice).map_err(Error::internal)?;
+    let letters: Vec<char> = dice.iter().map(|die| char::from(LETTERS[usize::from(die % 32)])).collect();
+    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
+    Ok(groups.join("-"))
 }
 
 /// Argon2id (19 MiB, 2 passes, 1 lane: OWASP's first choice) in PHC form.

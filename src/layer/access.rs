@@ -1,28 +1,41 @@
 //! Who calls, and whether the method's rule lets them in.
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     app::App,
     descriptor::{Access, Rule},
     error::{Error, Result},
-    identity::{Credential, SignedIn},
+    identity::{SignedIn, cookie, is_same},
+    pb::{RateClass, Service},
+    rpc,
 };
 
 /// The caller, if the rule lets them in. A public method does not look at tokens.
 pub async fn admit(app: &App, rule: &Rule, headers: &HeaderMap) -> Result<Option<SignedIn>> {
-    let Access::Least(level) = rule.access else {
-        return Ok(None);
-    };
-    let now = app.clock.now();
-    let signed_in = app.tokens.verify(bearer(headers)?, now).await?;
-    if signed_in.caller.level < level {
-        return Err(Error::Forbidden);
+    match rule.access {
+        Access::Public => return Ok(None),
+        Access::Service(service) => return is_service(app, service, headers).map(|()| None),
+        Access::Least(_) => {}
     }
-    let fresh = SignedDuration::from_mins(app.settings.step_up_minutes.into());
-    suffices(rule, &signed_in.credential, now - fresh)?;
+    let signed_in = app.tokens.verify(token(app, rule, headers)?, app.clock.now()).await?;
+    rpc::rule::admit(app, rule, &signed_in)?;
     Ok(Some(signed_in))
+}
+
+/// The token after `Bearer`, else that of the cookie. Who comes by cookie and wants more than to read must show that a page
+/// of ours sent it.
+fn token<'a>(app: &App, rule: &Rule, headers: &'a HeaderMap) -> Result<&'a str> {
+    if headers.contains_key(AUTHORIZATION) {
+        return bearer(headers);
+    }
+    let token = cookie::access_token(headers).ok_or(Error::SignedOut)?;
+    let harmless = matches!(rule.rate, RateClass::Read | RateClass::Stream | RateClass::Export);
+    if harmless || cookie::is_meant(&app.seal, token, headers) {
+        Ok(token)
+    } else {
+        Err(Error::Csrf)
+    }
 }
 
 /// The token after `Bearer`.
@@ -37,16 +50,16 @@ fn bearer(headers: &HeaderMap) -> Result<&str> {
     }
 }
 
-/// Whether what was shown is enough: scopes limit an API token, time limits a person where it is dangerous. What is for
-/// persons no API token may do, whatever its scopes.
-fn suffices(rule: &Rule, credential: &Credential, since: Timestamp) -> Result<()> {
-    match credential {
-        Credential::Session {
-            password_expired: true, ..
-        } if !rule.password_expired => Err(Error::PasswordExpired),
-        Credential::Session { auth_time, .. } if rule.step_up && *auth_time < since => Err(Error::StepUpRequired),
-        Credential::Session { .. } => Ok(()),
-        Credential::ApiToken { scopes, .. } if !rule.is_for_persons() && scopes.contains(&rule.permission) => Ok(()),
-        Credential::ApiToken { .. } => Err(Error::ScopeTooNarrow),
+/// Whether it is that part of the installation that calls.
+fn is_service(app: &App, service: Service, headers: &HeaderMap) -> Result<()> {
+    let expected = match service {
+        Service::Bridge => app.settings.bridge_token(),
+        Service::TelegramBot => app.settings.bot_token(),
+        Service::Unspecified => None,
+    };
+    let shown = bearer(headers)?.as_bytes();
+    match expected {
+        Some(expected) if is_same(shown, expected.as_bytes()) => Ok(()),
+        _ => Err(Error::SignedOut),
     }
 }

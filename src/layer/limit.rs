@@ -1,93 +1,70 @@
-//! How much one caller may do a minute, and how much the server does at a time.
+//! How often one caller may call, and how much the server does at a time.
 
 use std::{
-    net::{IpAddr, SocketAddr},
-    num::NonZeroU32,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::{body::Body, transport::server::TcpConnectInfo};
+use tonic::body::Body;
 
 use crate::{
     config::ServeSettings,
-    descriptor::Rule,
+    descriptor::{Access, Rule},
+    domain::limit::{Class, Payer, Standing},
     error::{Error, Result},
     identity::SignedIn,
-    pb::RateClass,
+    live::limits::{Counted, Limits},
 };
 
-/// Callers that are told apart; beyond it, those who were quiet are forgotten.
-const CALLERS: usize = 100_000;
-
-/// Whom a call counts against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Payer {
-    User(i64),
-    Address(IpAddr),
+/// Counts a call against its user, or against its address where nobody is signed in. Services of the installation are
+/// not counted: they count for others.
+pub async fn count(limits: &Limits, rule: &Rule, caller: Option<&SignedIn>, address: Option<IpAddr>) -> Counted {
+    let payer = match caller {
+        Some(signed_in) => Some(Payer::User(signed_in.caller.user)),
+        None => address.map(Payer::at),
+    };
+    let uncounted = matches!(rule.access, Access::Service(_));
+    match (Class::of(rule.rate as i32), payer) {
+        (Some(class), Some(payer)) if !uncounted => limits.count(class, payer).await,
+        _ => Counted {
+            standing: None,
+            verdict: Ok(()),
+        },
+    }
 }
 
-/// The limits of one server.
+/// Tells how the caller stands.
+pub fn tell(standing: Standing, headers: &mut HeaderMap) {
+    for (name, number) in standing.headers() {
+        headers.insert(name, HeaderValue::from(number));
+    }
+}
+
+/// The seats of one server.
 #[derive(Debug)]
-pub struct Limits {
-    calls: DefaultKeyedRateLimiter<(Payer, i32)>,
-    logins: DefaultKeyedRateLimiter<Payer>,
+pub struct Seats {
     unary: Arc<Semaphore>,
     streams: Arc<Semaphore>,
-    counted: AtomicU64,
     since: Instant,
     /// The last second in which it was logged that calls are refused.
     told: AtomicU64,
 }
 
-impl Limits {
-    /// Limits as set.
+impl Seats {
+    /// Seats as set.
     pub fn new(settings: &ServeSettings) -> Self {
-        let quota = |calls: u32| Quota::per_minute(NonZeroU32::new(calls).unwrap_or(NonZeroU32::MIN));
         Self {
-            calls: RateLimiter::keyed(quota(settings.rate_limit_calls)),
-            logins: RateLimiter::keyed(quota(settings.rate_limit_logins)),
             unary: Arc::new(Semaphore::new(settings.max_concurrent_calls)),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
-            counted: AtomicU64::new(0),
             since: Instant::now(),
             told: AtomicU64::new(0),
-        }
-    }
-
-    /// Counts a call against its caller; refuses it when there were too many.
-    pub fn count(&self, rule: &Rule, caller: Option<&SignedIn>, request: &Request<Body>) -> Result<()> {
-        self.forget();
-        let payer = match caller {
-            Some(signed_in) => Payer::User(signed_in.caller.user.0),
-            None => match address(request) {
-                Some(address) => Payer::Address(address),
-                None => return Ok(()),
-            },
-        };
-        let free = if rule.rate == RateClass::Login {
-            self.logins.check_key(&payer).map_err(|until| wait(&until))
-        } else {
-            self.calls.check_key(&(payer, rule.rate as i32)).map_err(|until| wait(&until))
-        };
-        free.map_err(|retry_after| {
-            metrics::counter!("rate_limited_total", "class" => rule.rate.as_str_name()).increment(1);
-            Error::RateLimited { retry_after }
-        })
-    }
-
-    fn forget(&self) {
-        let counted = self.counted.fetch_add(1, Ordering::Relaxed);
-        if counted % 10_000 == 9_999 && self.calls.len() + self.logins.len() > CALLERS {
-            self.calls.retain_recent();
-            self.logins.retain_recent();
         }
     }
 
@@ -109,31 +86,6 @@ impl Limits {
             tracing::warn!("overloaded: calls are refused");
         }
     }
-}
-
-fn wait(until: &governor::NotUntil<governor::clock::QuantaInstant>) -> Duration {
-    use governor::clock::Clock as _;
-    until.wait_time_from(governor::clock::DefaultClock::default().now())
-}
-
-/// The address of the caller: the edge's word if the edge is on this machine, else the peer's.
-pub fn address(request: &Request<Body>) -> Option<IpAddr> {
-    let peer = request
-        .extensions()
-        .get::<TcpConnectInfo>()
-        .and_then(TcpConnectInfo::remote_addr)
-        .as_ref()
-        .map(SocketAddr::ip)?;
-    if !peer.is_loopback() {
-        return Some(peer);
-    }
-    let forwarded = request
-        .headers()
-        .get("x-forwarded-for")
-        .and_then(|header| header.to_str().ok());
-    // The last entry is the edge's own; those before it are what the caller says of itself.
-    let said = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
-    Some(said.unwrap_or(peer))
 }
 
 /// A seat that a call holds until its answer has been sent.

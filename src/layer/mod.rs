@@ -1,6 +1,7 @@
 //! What every gRPC call passes before its handler, in this order: name, is there room, measure, deadline, who, may they.
 
 pub mod access;
+pub mod address;
 pub mod deadline;
 pub mod door;
 pub mod legacy;
@@ -11,39 +12,46 @@ pub mod observe;
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
 use crate::{
+    address::Proxies,
     app::App,
-    descriptor::Rules,
+    descriptor::{Rule, Rules},
     error::{Error, LANGUAGE, Language},
+    live::limits::Counted,
+    rpc::Door,
 };
+
+/// Seconds that the server took until it began to answer; for callers of REST.
+const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
 
 /// Puts a [`Gate`] before the services.
 #[derive(Debug, Clone)]
 pub struct GateLayer {
     app: Arc<App>,
     rules: Rules,
-    limits: Arc<limit::Limits>,
+    seats: Arc<limit::Seats>,
+    proxies: Arc<Proxies>,
     calls: observe::Calls,
 }
 
 impl GateLayer {
     /// A gate with these rules.
     pub fn new(app: Arc<App>, rules: Rules) -> Self {
-        let limits = Arc::new(limit::Limits::new(&app.settings));
-        let calls = observe::Calls::of(rules.keys());
         Self {
+            seats: Arc::new(limit::Seats::new(&app.settings)),
+            proxies: Arc::new(Proxies::new(&app.settings.trusted_proxy_hosts)),
+            calls: observe::Calls::of(rules.keys()),
             app,
             rules,
-            limits,
-            calls,
         }
     }
 }
@@ -97,13 +105,19 @@ where
         let inner = std::mem::replace(&mut self.inner, fresh);
         let gate = self.gate.clone();
         let span = name.span();
+        let rest = matches!(door::of(&request), Door::Rest | Door::Legacy);
         let pass = async move {
+            let begun = Instant::now();
             let watch = gate.calls.begin(&name);
             let passed = match admission {
                 Ok(room) => gate.pass(&name, request, inner, room).await,
                 Err(error) => Err(error),
             };
-            let response = passed.unwrap_or_else(|error| Status::from(error).into_http());
+            let mut response = passed.unwrap_or_else(|error| Status::from(error).into_http());
+            if rest {
+                let seconds = HeaderValue::try_from(format!("{:.6}", begun.elapsed().as_secs_f64()));
+                response.headers_mut().extend(seconds.map(|seconds| (PROCESS_TIME, seconds)));
+            }
             Ok(watch.follow(name.sign(response)))
         };
         Box::pin(LANGUAGE.scope(language, pass).instrument(span))
@@ -114,13 +128,14 @@ impl GateLayer {
     /// Room for a call.
     fn room(&self, name: &name::Name) -> Result<limit::Room, Error> {
         let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
-        self.limits.room(rule)
+        self.seats.room(rule)
     }
 
+    /// Lets a call through to its handler, or says why not.
     async fn pass<S>(
         &self,
         name: &name::Name,
-        mut request: Request<Body>,
+        request: Request<Body>,
         inner: S,
         room: limit::Room,
     ) -> Result<Response<Body>, Error>
@@ -130,21 +145,40 @@ impl GateLayer {
     {
         let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
         let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
-        let admitted = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
-        self.limits.count(rule, admitted.as_ref(), &request)?;
-        let (address, door) = (limit::address(&request), door::of(&request));
-        let user_agent = name::user_agent(request.headers());
-        request.extensions_mut().insert(crate::rpc::Call {
-            signed_in: admitted,
+        let signed_in = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
+        let address = address::of(&request, &self.proxies);
+        let counting = limit::count(&self.app.limits, rule, signed_in.as_ref(), address);
+        let Counted { standing, verdict } = deadline::within(deadline, counting).await?;
+        let call = crate::rpc::Call {
+            signed_in,
             deadline,
             request_id: name.request_id(),
             address,
-            door,
-            user_agent,
-        });
-        let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
-        Ok(room.kept_by(explained(answer?)))
+            door: door::of(&request),
+            user_agent: name::user_agent(request.headers()),
+        };
+        let answer = match verdict {
+            Ok(()) => handled(rule, call, request, inner).await,
+            Err(refusal) => Err(refusal),
+        };
+        let mut response = answer.unwrap_or_else(|error| Status::from(error).into_http());
+        if let Some(standing) = standing {
+            limit::tell(standing, response.headers_mut());
+        }
+        Ok(room.kept_by(response))
     }
+}
+
+/// What the handler answers before the deadline.
+async fn handled<S>(rule: &Rule, call: crate::rpc::Call, mut request: Request<Body>, inner: S) -> Result<Response<Body>, Error>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+{
+    let deadline = call.deadline;
+    request.extensions_mut().insert(call);
+    let answer = deadline::within_unless_streaming(rule, deadline, panic_safe(inner, request)).await?;
+    Ok(explained(answer?))
 }
 
 /// A message that the transport could not read or did not want is refused in its words; this gives it a reason.

@@ -2,6 +2,8 @@
 
 pub mod connection;
 pub mod hub;
+pub mod leases;
+pub mod limits;
 pub mod relay;
 pub mod stream;
 pub mod wake;

@@ -68,6 +68,7 @@ pub fn summary(text: &str) -> String {
 fn level(rule: &Rule) -> &'static str {
     match rule.access {
         Access::Public => "public",
+        Access::Service(_) => "service",
         Access::Least(Level::Agent) => "agent",
         Access::Least(Level::Supervisor) => "supervisor",
         Access::Least(Level::Administrator) => "administrator",

@@ -187,10 +187,10 @@ pub async fn use_recovery_code(tx: &Tx<'_>, user: UserId, hash: &[u8], now: Time
 }
 
 /// Secrets of all second factors, sealed.
-pub async fn sealed_seconds(tx: &Tx<'_>) -> Result<Vec<(UserId, Vec<u8>)>> {
-    let rows = tx
+pub async fn sealed_seconds(on: &impl Query) -> Result<Vec<(UserId, Vec<u8>)>> {
+    let rows = on
         .rows(
-            "select id, totp_sealed from users where totp_sealed is not null order by id for no key update",
+            "select id, totp_sealed from users where totp_sealed is not null order by id",
             &[],
         )
         .await?;
@@ -199,9 +199,11 @@ pub async fn sealed_seconds(tx: &Tx<'_>) -> Result<Vec<(UserId, Vec<u8>)>> {
         .collect()
 }
 
-/// Replaces what the secret of a second factor is sealed in.
-pub async fn reseal_second(tx: &Tx<'_>, user: UserId, sealed: &[u8]) -> Result<()> {
-    tx.run("update users set totp_sealed = $2 where id = $1", &[&user.0, &sealed])
-        .await
-        .map(drop)
+/// Replaces what the secret of a second factor is sealed in, unless it changed meanwhile. Says how many.
+pub async fn reseal_second(on: &impl Query, user: UserId, former: &[u8], sealed: &[u8]) -> Result<u64> {
+    on.run(
+        "update users set totp_sealed = $3 where id = $1 and totp_sealed = $2",
+        &[&user.0, &former, &sealed],
+    )
+    .await
 }

@@ -221,12 +221,9 @@ pub async fn give_up(on: &impl Query, id: i64, failure: &str, now: Timestamp) ->
 }
 
 /// All mails whose words are kept: number, to whom, and what they say, sealed.
-pub async fn all_sealed(tx: &Tx<'_>) -> Result<Vec<(i64, UserId, Vec<u8>)>> {
-    let rows = tx
-        .rows(
-            "select id, user_id, sealed from mails where sealed <> '' order by id for update",
-            &[],
-        )
+pub async fn all_sealed(on: &impl Query) -> Result<Vec<(i64, UserId, Vec<u8>)>> {
+    let rows = on
+        .rows("select id, user_id, sealed from mails where sealed <> '' order by id", &[])
         .await?;
     let mails = rows
         .iter()
@@ -234,11 +231,13 @@ pub async fn all_sealed(tx: &Tx<'_>) -> Result<Vec<(i64, UserId, Vec<u8>)>> {
     mails.collect()
 }
 
-/// Replaces what a mail is sealed in.
-pub async fn reseal(tx: &Tx<'_>, id: i64, sealed: &[u8]) -> Result<()> {
-    tx.run("update mails set sealed = $2 where id = $1", &[&id, &sealed])
-        .await
-        .map(drop)
+/// Replaces what a mail is sealed in, unless it was sent meanwhile. Says how many.
+pub async fn reseal(on: &impl Query, id: i64, former: &[u8], sealed: &[u8]) -> Result<u64> {
+    on.run(
+        "update mails set sealed = $3 where id = $1 and sealed = $2",
+        &[&id, &former, &sealed],
+    )
+    .await
 }
 
 /// Mails that wait, and mails that were given up.

@@ -78,6 +78,12 @@ pub async fn emails_ending(on: &impl Query, ending: &str) -> Result<Vec<String>>
     rows.iter().map(|row| row.read("email")).collect()
 }
 
+/// Waits until nobody else makes the first users.
+pub async fn lock_first(tx: &Tx<'_>) -> Result<()> {
+    tx.run_sql("select pg_advisory_xact_lock(hashtextextended('gad-seed', 0))", &[])
+        .await
+}
+
 /// A new user.
 #[derive(Debug)]
 pub struct Draft<'a> {

@@ -1,21 +1,25 @@
 //! What both doors share: who may come in, and what others are told.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Json as JsonBody,
-    extract::{State, WebSocketUpgrade},
-    http::{HeaderMap, StatusCode, header},
+    extract::{ConnectInfo, State, WebSocketUpgrade},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::{
     Shared,
     frame::Problem,
     socket::{self, Arrival},
     token::{Credential, Refusal},
+    upstream::{self, Admitted, Limits},
 };
 
 /// Sub-protocol of our frames.
@@ -31,11 +35,12 @@ pub struct Refused {
     status: StatusCode,
     code: Code,
     problem: Problem,
-    retry_after: Option<&'static str>,
+    retry_after: Option<u64>,
+    limits: Option<Box<Limits>>,
 }
 
 impl Refused {
-    const fn because(status: StatusCode, code: Code, reason: &'static str, retry_after: Option<&'static str>) -> Self {
+    const fn because(status: StatusCode, code: Code, reason: &'static str, retry_after: Option<u64>) -> Self {
         let problem = Problem {
             reason,
             message: String::new(),
@@ -47,6 +52,7 @@ impl Refused {
             code,
             problem,
             retry_after,
+            limits: None,
         }
     }
 
@@ -57,22 +63,18 @@ impl Refused {
         StatusCode::TOO_MANY_REQUESTS,
         Code::ResourceExhausted,
         "TOO_MANY_CONNECTIONS",
-        Some("5"),
+        Some(5),
     );
     /// The bridge is full, or going down.
-    pub const OVERLOADED: Self = Self::because(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "OVERLOADED", Some("2"));
-    /// The server cannot be asked for the keys.
-    pub const NO_KEYS: Self = Self::because(
-        StatusCode::SERVICE_UNAVAILABLE,
-        Code::Unavailable,
-        "DEPENDENCY_DOWN",
-        Some("2"),
-    );
+    pub const OVERLOADED: Self = Self::because(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "OVERLOADED", Some(2));
+    /// The server cannot be asked.
+    pub const DOWN: Self = Self::because(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "DEPENDENCY_DOWN", Some(2));
 
     fn message(&self) -> &str {
         match self.problem.reason {
             "SIGNED_OUT" => "Sign in.",
             "TOO_MANY_CONNECTIONS" => "You have too many connections.",
+            "RATE_LIMITED" => "You open too many connections; wait a moment.",
             "OVERLOADED" => "The bridge is full; wait a moment.",
             "DEPENDENCY_DOWN" => "The service is not available; wait a moment.",
             _ => &self.problem.message,
@@ -87,15 +89,31 @@ impl From<Problem> for Refused {
             code: Code::InvalidArgument,
             problem,
             retry_after: None,
+            limits: None,
         }
     }
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Invalid => Self::SIGNED_OUT,
-            Refusal::NoKeys => Self::NO_KEYS,
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        if status.code() != Code::ResourceExhausted {
+            if status.code() == Code::Unauthenticated {
+                tracing::error!("the server does not know this bridge: is GAD_BRIDGE_TOKEN the same there?");
+            }
+            return Self::DOWN;
+        }
+        let wait = status
+            .metadata()
+            .get("retry-after")
+            .and_then(|wait| wait.to_str().ok()?.parse().ok());
+        Self {
+            limits: Some(Box::new(upstream::limits(status.metadata()))),
+            ..Self::because(
+                StatusCode::TOO_MANY_REQUESTS,
+                Code::ResourceExhausted,
+                "RATE_LIMITED",
+                wait.or(Some(1)),
+            )
         }
     }
 }
@@ -113,12 +131,22 @@ impl IntoResponse for Refused {
         let mut response = (self.status, JsonBody(body)).into_response();
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static(seconds));
+            headers.insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
+        }
+        if let Some(limits) = &self.limits {
+            tell(limits, headers);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+/// Tells how a client stands with its limit.
+pub fn tell(limits: &Limits, headers: &mut HeaderMap) {
+    for (name, text) in limits {
+        headers.extend(header::HeaderValue::try_from(text).map(|text| (HeaderName::from_static(name), text)));
     }
 }
 
@@ -140,34 +168,71 @@ fn protocol_token(headers: &HeaderMap) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// Somebody at the door, with the token that they brought.
+#[derive(Debug)]
+pub struct Visitor {
+    /// Whose token it is; nobody's if there was none, or it does not count.
+    pub credential: Option<Credential>,
+    /// How they stand with their limit.
+    pub limits: Limits,
+}
+
+impl Shared {
+    /// Looks at a token, and has the server count whoever brought it. Junk is not passed on: it counts for its address.
+    pub async fn receive(&self, token: Option<&str>, address: IpAddr) -> Result<Visitor, Refused> {
+        let identity = match token {
+            Some(token) => match self.tokens.verify(token, self.feeds.clock.now()).await {
+                Ok(identity) => Some((token, identity)),
+                Err(Refusal::Invalid) => None,
+                Err(Refusal::NoKeys) => return Err(Refused::DOWN),
+            },
+            None => None,
+        };
+        let good = identity.map(|(token, _)| token);
+        let Admitted { user, limits } = self.upstream.admit(good, Some(address)).await?;
+        // The server knows what was revoked since it was signed.
+        let identity = identity.filter(|(_, identity)| user == Some(identity.user));
+        Ok(Visitor {
+            credential: identity.map(|(token, identity)| Credential::new(token, identity)),
+            limits,
+        })
+    }
+}
+
 /// `GET /ws/v1/watch`: the handshake. A bad token in a header is refused here, where programs can read why; one among the
 /// sub-protocols by a close code, because that is all that browsers can read.
 pub async fn watch(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refused> {
     let entry = shared.enter()?;
-    let arrival = match bearer(&headers) {
-        Some(token) => {
-            let identity = shared.tokens.verify(&token, shared.feeds.clock.now()).await?;
-            Arrival::Known(Credential::new(&token, identity))
-        }
-        None if headers.contains_key(header::AUTHORIZATION) => return Err(Refused::SIGNED_OUT),
-        None => match protocol_token(&headers) {
-            Some(token) => Arrival::Token(token),
-            None => Arrival::Unknown(shared.strangers.enter().ok_or(Refused::OVERLOADED)?),
-        },
+    let address = shared.proxies.caller(peer.ip(), &headers);
+    let by_header = headers.contains_key(header::AUTHORIZATION);
+    let token = if by_header {
+        bearer(&headers)
+    } else {
+        protocol_token(&headers)
+    };
+    let Visitor { credential, limits } = shared.receive(token.as_deref(), address).await?;
+    let arrival = match credential {
+        Some(credential) => Arrival::Known(credential),
+        None if by_header => return Err(Refused::SIGNED_OUT),
+        None if token.is_some() => Arrival::Nobody,
+        None => Arrival::Unknown(shared.strangers.enter().ok_or(Refused::OVERLOADED)?, address),
     };
     // Somewhat more than a frame may have, so that one that is too big can be answered.
     let hard_limit = shared.settings.message_max_size.saturating_mul(4);
-    Ok(upgrade
+    let mut response = upgrade
         .protocols([PROTOCOL])
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
         .max_message_size(hard_limit)
         .max_frame_size(hard_limit)
-        .on_upgrade(move |ws| socket::serve(shared, ws, arrival, entry)))
+        .on_upgrade(move |ws| socket::serve(shared, ws, arrival, entry));
+    tell(&limits, response.headers_mut());
+    Ok(response)
 }
 
 #[cfg(test)]

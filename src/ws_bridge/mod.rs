@@ -35,15 +35,19 @@ use self::{
     feeds::Feeds,
     limit::{Doors, Entry, Users},
     token::Tokens,
+    upstream::Upstream,
 };
-use crate::config::BridgeSettings;
+use crate::{address::Proxies, config::BridgeSettings};
 
 /// All that a running bridge carries; tests start several in one process.
 #[derive(Debug)]
 struct Shared {
     settings: BridgeSettings,
     feeds: Arc<Feeds>,
+    upstream: Arc<Upstream>,
     tokens: Tokens,
+    /// Whose word on a client's address counts.
+    proxies: Proxies,
     doors: Doors,
     /// Sockets that have not yet said whose they are.
     strangers: Doors,

@@ -31,7 +31,7 @@ use super::{
     token::Tokens,
     upstream::Upstream,
 };
-use crate::{config::BridgeSettings, telemetry::Metrics};
+use crate::{address::Proxies, config::BridgeSettings, telemetry::Metrics};
 
 /// How long a message is kept that everybody has read: for those who lose their connection and come back.
 const KEPT: Duration = Duration::from_secs(30);
@@ -66,7 +66,8 @@ impl Bridge {
     /// Listens.
     pub async fn bind(settings: BridgeSettings, clock: Clock) -> anyhow::Result<Self> {
         let metrics = Metrics::start()?;
-        let upstream = Arc::new(Upstream::new(&settings.upstream_url)?);
+        let upstream = Upstream::new(&settings.upstream_url, &settings.upstream_tls, settings.bridge_token.clone())?;
+        let upstream = Arc::new(upstream);
         let ring = Limits {
             items: settings.queue.max(1),
             bytes: settings.queue_bytes,
@@ -84,7 +85,9 @@ impl Bridge {
             internal_address: internal.local_addr()?,
             shared: Arc::new(Shared {
                 feeds: Arc::new(feeds),
-                tokens: Tokens::new(upstream),
+                tokens: Tokens::new(Arc::clone(&upstream)),
+                upstream,
+                proxies: Proxies::new(&settings.trusted_proxy_hosts),
                 doors: Doors::new(settings.max_connections),
                 strangers: Doors::new((settings.max_connections / 10).max(10)),
                 users: Users::new(settings.max_connections_per_user),
@@ -118,7 +121,11 @@ impl Bridge {
         let health = tokio::spawn(health.into_future());
         let keys = tokio::spawn(fetch_keys(Arc::clone(&shared)));
         let tuned = listener.tap_io(|stream| tune(stream));
-        let doors = axum::serve(tuned, routes(Arc::clone(&shared))).with_graceful_shutdown(shared.stop.clone().cancelled_owned());
+        let doors = axum::serve(
+            tuned,
+            routes(Arc::clone(&shared)).into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(shared.stop.clone().cancelled_owned());
         let mut doors = tokio::spawn(doors.into_future());
         stop.cancelled().await;
         shared.stop.cancel();

@@ -1,6 +1,7 @@
 //! One WebSocket: who it is, what it subscribed to, and when to let it go.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use super::{
     Shared,
     clock::until,
+    door::Refused,
     ended::Ended,
     frame::{self, ClientFrame, Problem, Welcome, Wish},
     item::quoted,
@@ -46,6 +48,7 @@ impl Close {
     const SIGNED_OUT: Self = Self(4401, "sign in");
     const IDLE: Self = Self(4408, "nothing was heard of you");
     const TOO_MANY: Self = Self(4409, "you have too many connections");
+    const TOO_OFTEN: Self = Self(4429, "you open too many connections");
     const SLOW: Self = Self(4429, "you did not keep up");
     const TALKATIVE: Self = Self(4429, "you send too many frames");
 }
@@ -106,10 +109,10 @@ struct Socket {
 pub enum Arrival {
     /// Its token was verified.
     Known(Credential),
-    /// It brought a token.
-    Token(String),
-    /// The first frame must bring the token. Few may be in that state at a time.
-    Unknown(Entry),
+    /// Its token does not count.
+    Nobody,
+    /// The first frame must bring the token. Few may be in that state at a time. And where it comes from.
+    Unknown(Entry, IpAddr),
 }
 
 /// Serves a WebSocket to its end.
@@ -141,24 +144,25 @@ pub async fn serve(shared: Arc<Shared>, mut ws: WebSocket, arrival: Arrival, ent
 async fn admit(shared: &Shared, ws: &mut WebSocket, arrival: Arrival) -> Result<(Credential, UserEntry), Option<Close>> {
     let credential = match arrival {
         Arrival::Known(credential) => credential,
-        Arrival::Token(token) => verify(shared, &token).await?,
-        Arrival::Unknown(_entry) => {
+        Arrival::Nobody => return Err(Some(Close::SIGNED_OUT)),
+        Arrival::Unknown(_entry, address) => {
             let token = tokio::select! {
                 () = shared.stop.cancelled() => return Err(Some(Close::GOING_AWAY)),
                 token = timeout(AUTH_PATIENCE, first_token(shared, ws)) => token.map_err(|_| Some(Close::SIGNED_OUT))??,
             };
-            verify(shared, &token).await?
+            known(shared, &token, address).await?
         }
     };
     let entry = shared.users.enter(credential.identity().user).ok_or(Some(Close::TOO_MANY))?;
     Ok((credential, entry))
 }
 
-async fn verify(shared: &Shared, token: &str) -> Result<Credential, Option<Close>> {
-    match shared.tokens.verify(token, shared.feeds.clock.now()).await {
-        Ok(identity) => Ok(Credential::new(token, identity)),
-        Err(Refusal::Invalid) => Err(Some(Close::SIGNED_OUT)),
-        Err(Refusal::NoKeys) => Err(Some(Close::TRY_LATER)),
+/// Whose token the first frame brought. It counts as another opening, now of its user.
+async fn known(shared: &Shared, token: &str, address: IpAddr) -> Result<Credential, Option<Close>> {
+    match shared.receive(Some(token), address).await {
+        Ok(visitor) => visitor.credential.ok_or(Some(Close::SIGNED_OUT)),
+        Err(refused) if refused == Refused::DOWN => Err(Some(Close::TRY_LATER)),
+        Err(_) => Err(Some(Close::TOO_OFTEN)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/events`: one subscription as an event stream.
 
 use std::{
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -9,7 +10,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{RawQuery, State},
+    extract::{ConnectInfo, RawQuery, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -22,14 +23,13 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::{
     Shared,
     clock::until,
-    door::{Refused, bearer},
+    door::{Refused, Visitor, bearer, tell},
     ended::Ended,
     frame::{self, Problem, Wish},
     json::Json,
     limit::{Entry, UserEntry},
     meter::Counted,
     subscription::{Heard, Subscription},
-    token::Credential,
 };
 
 /// What a browser waits before it comes back, in milliseconds.
@@ -42,15 +42,18 @@ const BATCH: usize = 16 * 1024;
 /// `GET /events`.
 pub async fn events(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let entry = shared.enter()?;
     let (wish, token) = read(query.as_deref().unwrap_or_default(), &headers, &shared.feeds.json)?;
-    let token = bearer(&headers).or(token).ok_or(Refused::SIGNED_OUT)?;
-    let identity = shared.tokens.verify(&token, shared.feeds.clock.now()).await?;
+    let token = bearer(&headers).or(token);
+    let address = shared.proxies.caller(peer.ip(), &headers);
+    let Visitor { credential, limits } = shared.receive(token.as_deref(), address).await?;
+    let credential = Arc::new(credential.ok_or(Refused::SIGNED_OUT)?);
+    let identity = credential.identity();
     let user = shared.users.enter(identity.user).ok_or(Refused::TOO_MANY)?;
-    let credential = Arc::new(Credential::new(&token, identity));
     let seat = shared.subscribers.enter(identity.user).ok_or(Refused::TOO_MANY)?;
     let subscription = Subscription::new(&shared.feeds, *wish, &credential);
     let period = Duration::from_secs_f64(shared.settings.heartbeat_interval);
@@ -71,7 +74,9 @@ pub async fn events(
         (header::CACHE_CONTROL, "no-store"),
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((StatusCode::OK, headers, Body::from_stream(stream)).into_response())
+    let mut response = (StatusCode::OK, headers, Body::from_stream(stream)).into_response();
+    tell(&limits, response.headers_mut());
+    Ok(response)
 }
 
 /// Reads the parameters: the wish, and the token if there is one.

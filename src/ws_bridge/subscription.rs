@@ -108,7 +108,7 @@ mod tests {
         },
         *,
     };
-    use crate::pb::WatchFilter;
+    use crate::{config::UpstreamTls, pb::WatchFilter};
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn feeds_settling(items: usize, settling: Duration) -> Arc<Feeds> {
-        let upstream = Upstream::new("http://127.0.0.1:1").expect("an address");
+        let upstream = Upstream::new("http://127.0.0.1:1", &UpstreamTls::default(), "t".into()).expect("an address");
         let ring = Limits {
             items,
             bytes: 1_000_000,

@@ -4,6 +4,7 @@
 //! word. So each connection carries fewer, and another is opened when they are full.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -11,15 +12,20 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tonic::{
-    Request, Status, Streaming,
-    metadata::MetadataValue,
-    transport::{Channel, Endpoint},
+    Code, Request, Status, Streaming,
+    metadata::{MetadataMap, MetadataValue},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-use crate::pb::{
-    GetJwksRequest, Jwk, WatchRequest, WatchResponse, auth_service_client::AuthServiceClient,
-    event_service_client::EventServiceClient,
+use crate::{
+    config::UpstreamTls,
+    pb::{
+        AdmitHandshakeRequest, GetJwksRequest, Jwk, WatchRequest, WatchResponse, auth_service_client::AuthServiceClient,
+        edge_service_client::EdgeServiceClient, event_service_client::EventServiceClient,
+    },
 };
 
 /// Streams that a connection carries.
@@ -36,6 +42,29 @@ pub struct Upstream {
     endpoints: Vec<Endpoint>,
     connections: Mutex<Vec<Connection>>,
     turn: AtomicUsize,
+    /// What this bridge shows for itself.
+    token: SecretString,
+}
+
+/// What the server says of a client that wants to come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// Number of the user that the token speaks for; none if it does not count, or not any more.
+    pub user: Option<i64>,
+    /// How the client stands with its limit.
+    pub limits: Limits,
+}
+
+/// Headers that tell how a client stands with its limit.
+pub type Limits = Vec<(&'static str, String)>;
+
+/// The names of those headers.
+const LIMITS: [&str; 3] = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+
+/// The headers among the metadata.
+pub fn limits(metadata: &MetadataMap) -> Limits {
+    let text = |name| Some((name, metadata.get(name)?.to_str().ok()?.to_owned()));
+    LIMITS.into_iter().filter_map(text).collect()
 }
 
 #[derive(Debug)]
@@ -67,18 +96,20 @@ impl Drop for Lease {
 
 impl Upstream {
     /// From addresses such as `http://10.0.0.1:50051`, separated by commas. Connects when needed.
-    pub fn new(urls: &str) -> anyhow::Result<Self> {
+    pub fn new(urls: &str, tls: &UpstreamTls, token: SecretString) -> anyhow::Result<Self> {
+        let tls = tls_config(tls)?;
         let endpoints = urls
             .split(',')
             .map(str::trim)
             .filter(|url| !url.is_empty())
-            .map(endpoint)
+            .map(|url| endpoint(url, tls.as_ref()))
             .collect::<anyhow::Result<Vec<_>>>()?;
         anyhow::ensure!(!endpoints.is_empty(), "GAD_UPSTREAM_URL names no server");
         Ok(Self {
             endpoints,
             connections: Mutex::default(),
             turn: AtomicUsize::new(0),
+            token,
         })
     }
 
@@ -136,21 +167,69 @@ impl Upstream {
 
     /// The public keys that verify access tokens; asks each server until one answers.
     pub async fn keys(&self) -> Result<Vec<Jwk>, Status> {
+        let answer = self.any(|channel| async move { AuthServiceClient::new(channel).get_jwks(GetJwksRequest {}).await });
+        Ok(answer.await?.into_inner().keys)
+    }
+
+    /// Has a client counted that wants to come in, with the token that it brought; asks each server until one answers.
+    pub async fn admit(&self, token: Option<&str>, address: Option<IpAddr>) -> Result<Admitted, Status> {
+        let own = bearer(self.token.expose_secret())?;
+        let asked = AdmitHandshakeRequest {
+            token: token.unwrap_or_default().to_owned(),
+            address: address.map(|address| address.to_string()).unwrap_or_default(),
+        };
+        let answer = self.any(|channel| {
+            let mut request = Request::new(asked.clone());
+            request.metadata_mut().insert("authorization", own.clone());
+            async move { EdgeServiceClient::new(channel).admit_handshake(request).await }
+        });
+        let (metadata, answer, _) = answer.await?.into_parts();
+        Ok(Admitted {
+            user: Some(answer.user_id).filter(|user| *user != 0),
+            limits: limits(&metadata),
+        })
+    }
+
+    /// Asks each server until one is there to answer.
+    async fn any<T, F>(&self, ask: impl Fn(Channel) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
         let mut refused = None;
         for _ in &self.endpoints {
             let (channel, lease) = self.lease(refused.as_ref().map(|(_, endpoint)| *endpoint));
-            let mut client = AuthServiceClient::new(channel);
-            match within(PATIENCE, client.get_jwks(GetJwksRequest {})).await {
-                Ok(answer) => return Ok(answer.into_inner().keys),
-                Err(status) => refused = Some((status, lease.endpoint)),
+            match within(PATIENCE, ask(channel)).await {
+                Err(status) if status.code() == Code::Unavailable => refused = Some((status, lease.endpoint)),
+                answer => return answer,
             }
         }
         Err(refused.map_or_else(|| Status::unavailable("no server"), |(status, _)| status))
     }
 }
 
-fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
+/// TLS on the way to the servers, if they have it.
+fn tls_config(tls: &UpstreamTls) -> anyhow::Result<Option<ClientTlsConfig>> {
+    let UpstreamTls {
+        upstream_ca,
+        upstream_name,
+        upstream_cert,
+        upstream_key,
+    } = tls;
+    let read = |path: &std::path::Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let Some(authorities) = upstream_ca else {
+        return Ok(None);
+    };
+    let mut config = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(read(authorities)?))
+        .domain_name(upstream_name);
+    if let (Some(certificate), Some(key)) = (upstream_cert, upstream_key) {
+        config = config.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    Ok(Some(config))
+}
+
+fn endpoint(url: &str, tls: Option<&ClientTlsConfig>) -> anyhow::Result<Endpoint> {
+    let mut endpoint = Endpoint::from_shared(url.to_owned())
         .map_err(|cause| anyhow::anyhow!("GAD_UPSTREAM_URL: {url}: {cause}"))?
         .user_agent(concat!("gad-ws-bridge/", env!("CARGO_PKG_VERSION")))?
         .connect_timeout(Duration::from_secs(3))
@@ -160,6 +239,13 @@ fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
         .keep_alive_timeout(Duration::from_secs(10))
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW * (STREAMS as u32 + 1));
+    anyhow::ensure!(
+        tls.is_some() == url.starts_with("https://"),
+        "GAD_UPSTREAM_URL: {url}: https:// and GAD_UPSTREAM_CA go together"
+    );
+    if let Some(tls) = tls {
+        endpoint = endpoint.tls_config(tls.clone())?;
+    }
     Ok(endpoint)
 }
 
@@ -181,9 +267,13 @@ async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, Status>
 mod tests {
     use super::*;
 
+    fn upstream(urls: &str) -> anyhow::Result<Upstream> {
+        Upstream::new(urls, &UpstreamTls::default(), "t".into())
+    }
+
     #[tokio::test]
     async fn a_full_connection_gets_a_neighbour_and_a_failing_server_is_passed_over() {
-        let upstream = Upstream::new("http://127.0.0.1:1, http://127.0.0.1:2").expect("two addresses");
+        let upstream = upstream("http://127.0.0.1:1, http://127.0.0.1:2").expect("two addresses");
         let leases: Vec<_> = (0..=2 * STREAMS).map(|_| upstream.lease(None).1).collect();
         assert_eq!(upstream.connections.lock().expect("not poisoned").len(), 3);
         assert_eq!(upstream.lease(Some(0)).1.endpoint(), 1);
@@ -195,7 +285,8 @@ mod tests {
 
     #[test]
     fn no_address_is_refused() {
-        assert!(Upstream::new(" , ").is_err());
-        assert!(Upstream::new("not a url").is_err());
+        assert!(upstream(" , ").is_err());
+        assert!(upstream("not a url").is_err());
+        assert!(upstream("https://127.0.0.1:1").is_err(), "whose certificate?");
     }
 }

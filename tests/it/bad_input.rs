@@ -415,10 +415,10 @@ async fn a_repeated_request_gets_the_same_bytes_and_another_with_its_id_is_a_con
 
 #[tokio::test]
 async fn too_many_calls_are_told_when_to_come_back() {
-    let world = World::with(|settings| settings.rate_limit_logins = 2).await;
+    let world = World::with(|settings| settings.rate_limit_logins = 3).await;
     let rest = Rest::over(world).await;
     let login = json!({ "email": "supervisor@gad.example", "password": "no" });
-    // The supervisor signed in past the edge, from another address.
+    // The supervisor signed in past the edge, from the same address.
     for _ in 0..2 {
         assert_eq!(rest.post("/v1/auth:login", &login).await.status, 401);
     }

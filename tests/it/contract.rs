@@ -12,7 +12,7 @@ use gad::{
     descriptor::{self, Access},
     error::{Error, Missing},
     openapi,
-    pb::{self, RateClass},
+    pb::{self, RateClass, Service},
 };
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use serde_json::Value;
@@ -66,16 +66,17 @@ fn every_rpc_has_a_route_a_rule_and_a_comment() {
     let mut wrong = Vec::new();
     for method in all_methods(&pool) {
         let name = descriptor::path(&method);
-        if descriptor::routes(&pool, &method).is_empty() && !method.is_client_streaming() {
-            wrong.push(format!("{name}: no google.api.http"));
+        let Some(rule) = descriptor::rule(&pool, &method) else {
+            wrong.push(format!("{name}: no rule, or one that lets nobody in"));
+            continue;
+        };
+        let routed = !descriptor::routes(&pool, &method).is_empty();
+        let inside = matches!(rule.access, Access::Service(Service::Bridge));
+        if routed == inside && !method.is_client_streaming() {
+            wrong.push(format!("{name}: a route is for everybody but the bridge"));
         }
-        match descriptor::rule(&pool, &method) {
-            None => wrong.push(format!("{name}: no rule, or one that lets nobody in")),
-            Some(rule) => {
-                if (rule.access == Access::Public) != rule.permission.is_empty() {
-                    wrong.push(format!("{name}: a permission goes with a level"));
-                }
-            }
+        if matches!(rule.access, Access::Least(_)) == rule.permission.is_empty() {
+            wrong.push(format!("{name}: a permission goes with a level"));
         }
         if descriptor::comment(&method.parent_file(), method.path()).is_empty() {
             wrong.push(format!("{name}: no comment"));
@@ -205,7 +206,15 @@ fn is_output(field: &FieldDescriptor) -> bool {
 }
 
 /// Texts that only are compared or decoded, and never come to the database as they are.
-const OPAQUE: [&str; 4] = ["etag", "page_token", "cursor", "password"];
+const OPAQUE: [&str; 7] = [
+    "etag",
+    "page_token",
+    "cursor",
+    "password",
+    "current_password",
+    "new_password",
+    "token",
+];
 
 #[test]
 fn every_text_of_a_request_is_bound_by_its_letters() {
@@ -341,10 +350,21 @@ fn every_service_is_in_the_configuration_of_envoy() {
 }
 
 /// Changes without a request id, and why that is right.
-const REPEATABLE: &[(&str, &str)] = &[(
-    "ReportPositions",
-    "a fix is the same fix each time: agent and time are its key",
-)];
+const REPEATABLE: &[(&str, &str)] = &[
+    (
+        "ReportPositions",
+        "a fix is the same fix each time: agent and time are its key",
+    ),
+    ("Logout", "what has ended stays so"),
+    ("LogoutEverywhere", "what has ended stays so"),
+    ("RevokeSession", "what has ended stays so"),
+    ("EnrolTotp", "gives another secret: an answer with a secret in it is not kept"),
+    ("DisableTotp", "what is off is not switched off again"),
+    (
+        "RegenerateRecoveryCodes",
+        "gives other codes: an answer with a secret in it is not kept",
+    ),
+];
 
 #[test]
 fn every_change_can_be_repeated_without_harm() {
@@ -383,6 +403,14 @@ fn errors() -> Vec<Error> {
         Error::CursorExpired,
         Error::SignedOut,
         Error::WrongCredentials,
+        Error::SecondFactorRequired,
+        Error::PasswordExpired,
+        Error::EmailNotVerified,
+        Error::SessionEnded,
+        Error::WrongProof,
+        Error::MailedToken,
+        Error::RegistrationClosed,
+        Error::SecondFactorState,
         Error::Forbidden,
         Error::ScopeTooNarrow,
         Error::StepUpRequired,
@@ -390,6 +418,7 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Agent),
         Error::NotFound(Missing::User),
         Error::NotFound(Missing::Zone),
+        Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
         Error::IllegalStep {
             action: Action::Start,
@@ -405,6 +434,7 @@ fn errors() -> Vec<Error> {
         Error::UserTaken,
         Error::EmailTaken,
         Error::IdentityTaken,
+        Error::Csrf,
         Error::StillInUse,
         Error::LastAdministrator,
         Error::RequestIdReused,
@@ -452,9 +482,11 @@ fn the_comment_of_a_reason_ends_with_the_code_it_comes_with() {
 }
 
 /// Reasons that every RPC may give, by its level, its validation, or the state the server is in.
-const OF_ALL: [&str; 11] = [
+const OF_ALL: [&str; 13] = [
     "SIGNED_OUT",
     "FORBIDDEN",
+    "PASSWORD_EXPIRED",
+    "CSRF",
     "SCOPE_TOO_NARROW",
     "STEP_UP_REQUIRED",
     "INVALID_FIELD",

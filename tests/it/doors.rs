@@ -2,7 +2,10 @@
 
 use bytes::{Buf as _, BufMut as _};
 use futures::StreamExt as _;
-use gad::descriptor;
+use gad::{
+    descriptor::{self, Access},
+    pb::Service,
+};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions};
 use reqwest::{RequestBuilder, Url, header::HeaderMap};
@@ -83,7 +86,11 @@ impl Doorway {
     /// Calls a method. Of a stream, reads until the message that holds one of these fields.
     pub async fn call(&self, method: &MethodDescriptor, request: &Value, token: Option<&str>, until: &[&str]) -> Answer {
         // gRPC-web has no client streams, and REST no route for them: they take gRPC, through Envoy if there is one.
-        let door = if method.is_client_streaming() { Door::Grpc } else { self.door };
+        let door = if method.is_client_streaming() || self.is_inside(method) {
+            Door::Grpc
+        } else {
+            self.door
+        };
         let call = async {
             match door {
                 Door::Grpc => self.grpc(method, request, token, until).await,
@@ -95,13 +102,20 @@ impl Doorway {
         answer.unwrap_or_else(|_| panic!("{:?} {}: no answer", self.door, method.name()))
     }
 
+    fn is_inside(&self, method: &MethodDescriptor) -> bool {
+        let rule = descriptor::rule(&self.pool, method);
+        rule.is_some_and(|rule| rule.access == Access::Service(Service::Bridge))
+    }
+
     fn url(&self, path: &str) -> Url {
         let edge = self.edge.as_ref().expect("an edge before the door");
         edge.url(path).parse().unwrap()
     }
 
     async fn grpc(&self, method: &MethodDescriptor, request: &Value, token: Option<&str>, until: &[&str]) -> Answer {
-        let through = self.edge.as_ref().map_or_else(|| self.server.clone(), Edge::channel);
+        // What is for parts of the installation only is behind the edge.
+        let edge = self.edge.as_ref().filter(|_| !self.is_inside(method));
+        let through = edge.map_or_else(|| self.server.clone(), Edge::channel);
         let mut client = Grpc::new(through);
         client.ready().await.unwrap();
         let path = descriptor::path(method).parse().unwrap();

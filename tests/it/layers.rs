@@ -10,6 +10,7 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &[]),
+    ("address", &[]),
     ("language", &[]),
     ("pb", &["codec"]),
     ("error", &["domain", "language", "pb"]),
@@ -22,11 +23,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("live", &["app", "config", "domain", "error", "store"]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("tidy", &["app", "error", "store"]),
-    ("app", &["config", "error", "identity", "live", "mail", "store", "tidy"]),
+    ("admin", &["config", "domain", "error", "identity", "store"]),
+    ("keys", &["config", "error", "identity", "mail", "store"]),
+    (
+        "app",
+        &["admin", "config", "error", "identity", "live", "mail", "store", "tidy"],
+    ),
     (
         "rpc",
         &[
             "app",
+            "codec",
             "descriptor",
             "domain",
             "error",
@@ -37,9 +44,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("layer", &["app", "config", "descriptor", "error", "identity", "pb", "rpc"]),
+    (
+        "layer",
+        &[
+            "address",
+            "app",
+            "config",
+            "descriptor",
+            "domain",
+            "error",
+            "identity",
+            "live",
+            "pb",
+            "rpc",
+        ],
+    ),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
+    ("listener", &["config"]),
     ("files", &["config", "openapi"]),
     (
         "serve",
@@ -50,6 +72,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "health",
             "layer",
+            "listener",
             "pb",
             "rpc",
             "telemetry",
@@ -61,7 +84,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
     // `descriptor` for the JSON of messages, which is made from it.
-    ("ws_bridge", &["config", "descriptor", "pb", "telemetry"]),
+    ("ws_bridge", &["address", "config", "descriptor", "pb", "telemetry"]),
     ("bot", &["config", "pb", "telemetry"]),
 ];
 

@@ -2,12 +2,13 @@
 //!
 //! Rows that follow from the good one (no token, too low a level, an old etag, a used request id) are made by the matrix.
 
-use gad::{config::DEMO_PASSWORD, rpc::event::Cursor, store::outbox::Position};
+use gad::{rpc::event::Cursor, store::outbox::Position};
 use serde_json::{Value, json};
 
 use crate::{
+    auth_rows,
     matrix::{Repeated, Row},
-    stage::Who::{self, Administrator, Agent, Nobody, Supervisor},
+    stage::Who::{self, Administrator, Agent, Bridge, Supervisor},
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
@@ -29,7 +30,8 @@ pub const NOTHING: i64 = 999_999;
 /// All rows.
 pub fn rows() -> Vec<Row> {
     [
-        auth(),
+        auth_rows::rows(),
+        edge(),
         reading(),
         writing(),
         steps(),
@@ -58,14 +60,10 @@ pub fn good(rpc: &'static str, who: Who, request: Value) -> Row {
     row(rpc, "", who, request)
 }
 
-fn auth() -> Vec<Row> {
-    let login = |email: &str, password: &str| json!({ "email": email, "password": password });
+fn edge() -> Vec<Row> {
     vec![
-        good("Login", Nobody, login("Supervisor@gad.example", DEMO_PASSWORD)),
-        row("Login", "WRONG_CREDENTIALS", Nobody, login("supervisor@gad.example", "no")),
-        row("Login", "INVALID_FIELD", Nobody, login("", DEMO_PASSWORD)),
-        good("GetMe", Agent, json!({})),
-        good("GetJwks", Nobody, json!({})),
+        good("AdmitHandshake", Bridge, json!({ "address": "203.0.113.7" })),
+        row("AdmitHandshake", "INVALID_FIELD", Bridge, json!({ "address": "here" })),
     ]
 }
 

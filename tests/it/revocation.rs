@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Raises the version of a user's tokens, as every change of authority does.
-async fn withdraw_tokens(world: &World, user: i64) {
+pub async fn withdraw_tokens(world: &World, user: i64) {
     let database = store::Database::connect(&world.settings.database).await.unwrap();
     let mut conn = database.lease().await.unwrap();
     let tx = conn.begin(None).await.unwrap();

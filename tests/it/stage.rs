@@ -7,6 +7,9 @@ use std::{
 
 use gad::{
     app::Clock,
+    config::DEMO_BRIDGE_TOKEN,
+    domain::mail::Purpose,
+    identity::Secret,
     pb::{self, Availability},
 };
 use jiff::Timestamp;
@@ -15,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     doors::{Answer, Door, Doorway},
+    newcomer::{self, Newcomer},
     world::{Person, World, draft},
 };
 
@@ -29,6 +33,12 @@ pub enum Who {
     Supervisor,
     /// The administrator.
     Administrator,
+    /// A field agent made for this call.
+    Newcomer,
+    /// The same, with a second factor.
+    Guarded,
+    /// The bridge, for itself.
+    Bridge,
 }
 
 /// The moment at which all worlds of a test stand still.
@@ -47,6 +57,14 @@ impl Moment {
     }
 }
 
+/// Somebody made for a call.
+struct Arrived {
+    newcomer: Newcomer,
+    tokens: pb::LoginResponse,
+    person: Person,
+    guarded: bool,
+}
+
 /// A world behind one door.
 pub struct Stage {
     world: World,
@@ -58,6 +76,7 @@ pub struct Stage {
     administrator: Person,
     moment: Moment,
     made: Mutex<HashMap<String, String>>,
+    newcomer: tokio::sync::Mutex<Option<Arrived>>,
     count: Mutex<u32>,
 }
 
@@ -73,6 +92,7 @@ impl Stage {
             administrator: world.administrator().await,
             moment: moment.clone(),
             made: Mutex::default(),
+            newcomer: tokio::sync::Mutex::default(),
             count: Mutex::default(),
             world,
         }
@@ -81,17 +101,105 @@ impl Stage {
     /// Calls through the door.
     pub async fn call(&self, who: Who, method: &MethodDescriptor, request: &Value) -> Answer {
         let until = ["snapshot_end", "checkpoint", "end"];
-        self.doorway.call(method, request, self.token(who), &until).await
+        let token = self.token(who).await;
+        self.doorway.call(method, request, token.as_deref(), &until).await
     }
 
-    fn token(&self, who: Who) -> Option<&str> {
+    async fn token(&self, who: Who) -> Option<String> {
         let person = match who {
             Who::Nobody => return None,
+            Who::Bridge => return Some(DEMO_BRIDGE_TOKEN.to_owned()),
             Who::Agent => &self.agent,
             Who::Supervisor => &self.supervisor,
             Who::Administrator => &self.administrator,
+            Who::Newcomer => return Some(self.arrived(async |arrived| arrived.person.token.clone()).await),
+            Who::Guarded => {
+                let guarded = async |arrived: &mut Arrived| {
+                    self.guard(arrived).await;
+                    arrived.person.token.clone()
+                };
+                return Some(self.arrived(guarded).await);
+            }
         };
-        Some(&person.token)
+        Some(person.token.clone())
+    }
+
+    /// Whoever is made for this call.
+    async fn arrived<T>(&self, then: impl AsyncFnOnce(&mut Arrived) -> T) -> T {
+        let mut there = self.newcomer.lock().await;
+        if there.is_none() {
+            let newcomer = Newcomer::to(&self.world, &format!("new{}", self.next())).await;
+            let tokens = newcomer.tokens().await;
+            *there = Some(Arrived {
+                person: Person::of(&tokens, self.world.replica.channel()),
+                newcomer,
+                tokens,
+                guarded: false,
+            });
+        }
+        then(there.as_mut().unwrap()).await
+    }
+
+    async fn guard(&self, arrived: &mut Arrived) {
+        if !std::mem::replace(&mut arrived.guarded, true) {
+            arrived.newcomer.enrol(&arrived.person, self.moment.get()).await;
+        }
+    }
+
+    /// Something of whoever is made for this call.
+    async fn theirs(&self, name: &str) -> String {
+        self.arrived(async |arrived| {
+            let Arrived {
+                newcomer,
+                tokens,
+                person,
+                ..
+            } = arrived;
+            let enrol = async || {
+                let enrolled = person.auth().enrol_totp(pb::EnrolTotpRequest {}).await.unwrap().into_inner();
+                newcomer::code(&newcomer::app(&enrolled.secret), self.moment.get())
+            };
+            match name {
+                "$their_email" => newcomer.email.clone(),
+                "$their_username" => newcomer.username.clone(),
+                "$refresh" => tokens.refresh_token.clone(),
+                "$session" => newcomer.tokens().await.session_id,
+                "$code_of_app" => enrol().await,
+                "$wrong_code" => {
+                    let right: u32 = enrol().await.parse().unwrap();
+                    format!("{:06}", (right + 1) % 1_000_000)
+                }
+                "$reset" => self.mailed(newcomer, Purpose::Reset).await,
+                "$verification" => self.mailed(newcomer, Purpose::Verification).await,
+                "$invitation" => self.mailed(newcomer, Purpose::Invitation).await,
+                "$unproved" => {
+                    newcomer.set("must_verify_email = true, email_verify_time = null").await;
+                    newcomer.email.clone()
+                }
+                "$guarded" => {
+                    self.guard(arrived).await;
+                    arrived.newcomer.email.clone()
+                }
+                other => panic!("nobody knows how to make {other}"),
+            }
+        })
+        .await
+    }
+
+    /// A secret as if it had been mailed.
+    async fn mailed(&self, to: &Newcomer, purpose: Purpose) -> String {
+        let secret = Secret::make().unwrap();
+        let now = self.moment.get();
+        let until = now + purpose.lifetime().unwrap();
+        self.database
+            .execute(
+                "insert into mailed_tokens (hash, user_id, purpose, email, create_time, expire_time)
+                 values ($1, $2, $3, $4, $5, $6)",
+                &[&secret.hash, &to.id, &(purpose as i16), &to.email, &now, &until],
+            )
+            .await
+            .unwrap();
+        secret.text
     }
 
     /// Ends the world.
@@ -104,6 +212,7 @@ impl Stage {
         let mut names = Vec::new();
         collect(request, &mut names);
         self.made.lock().unwrap().clear();
+        *self.newcomer.lock().await = None;
         for name in names {
             if !self.made.lock().unwrap().contains_key(&name) {
                 let made = self.make(&name).await;
@@ -121,6 +230,8 @@ impl Stage {
             "$code" => format!("C-{}", self.next()),
             "$taken" => self.scheduled().await.code,
             "$taken_call_sign" => self.fresh_agent().await.code,
+            "$their_email" | "$their_username" | "$refresh" | "$session" | "$code_of_app" | "$wrong_code" | "$reset"
+            | "$verification" | "$invitation" | "$unproved" | "$guarded" => self.theirs(name).await,
             "$email" => format!("u{}@gad.example", self.next()),
             "$user" | "$invited" | "$inactive" | "$locked" | "$deleted_user" | "$delegate" | "$only_administrator" => {
                 self.a_user(name).await.to_string()

@@ -65,6 +65,27 @@ pub struct Person {
 }
 
 impl Person {
+    /// Whoever got these tokens, calling over a channel.
+    pub fn of(tokens: &pb::LoginResponse, channel: Channel) -> Self {
+        let user = tokens.user.as_ref().unwrap();
+        let bearer = Bearer(format!("Bearer {}", tokens.access_token).parse().unwrap());
+        Self {
+            id: user.id,
+            agent_id: user.agent_id,
+            token: tokens.access_token.clone(),
+            door: InterceptedService::new(channel, bearer),
+        }
+    }
+
+    /// The same person with another access token.
+    pub fn with(&self, token: &str, channel: Channel) -> Self {
+        let person = Self {
+            token: token.to_owned(),
+            ..self.clone()
+        };
+        person.over(channel)
+    }
+
     /// Calls as this person over another channel.
     pub fn over(&self, channel: Channel) -> Self {
         let bearer = Bearer(format!("Bearer {}", self.token).parse().unwrap());
@@ -332,14 +353,7 @@ impl World {
             .await
             .unwrap()
             .into_inner();
-        let user = answer.user.unwrap();
-        let bearer = Bearer(format!("Bearer {}", answer.access_token).parse().unwrap());
-        Person {
-            id: user.id,
-            agent_id: user.agent_id,
-            token: answer.access_token,
-            door: InterceptedService::new(self.replica.channel(), bearer),
-        }
+        Person::of(&answer, self.replica.channel())
     }
 }
 
@@ -480,6 +494,15 @@ pub async fn fresh_database() -> String {
         .batch_execute(&format!("create database {name} template {template}"))
         .await
         .unwrap();
+    renamed(&server, &name)
+}
+
+/// A database with nothing in it, not even tables.
+pub async fn empty_database() -> String {
+    let server = variable("DATABASE_URL");
+    let name = format!("t{}", Uuid::new_v4().simple());
+    let admin = connect(&server).await;
+    admin.batch_execute(&format!("create database {name}")).await.unwrap();
     renamed(&server, &name)
 }
 
