@@ -74,7 +74,7 @@ async fn agents(world: &World) {
                           select gen_random_uuid(), u.id, $1, 1, now(), now(), now() from u returning id)
                insert into agent_locations (agent_id, location, zone_id, fix_time, source, receive_time)
                select a.id, p, (select z.id from zones z where st_covers(z.boundary, p) order by z.id limit 1), now(), 1, now()
-               from a, st_makepoint($3, $2)::geography p where $2 < 90";
+               from a, (select st_makepoint($3, $2)::geography as p) place where $2 < 90";
     let database = world.database().await;
     for (number, (_, latitude, longitude)) in PLACES.into_iter().chain(PLACES).enumerate() {
         let code = format!("S-{number}");
