@@ -15,8 +15,8 @@ use crate::{
     identity::{Passwords, Seal, Tokens, token::SKEW},
     live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
+    privacy::{self, Precision},
     store::{self, Database},
-    tidy,
 };
 
 /// Tells the time. Everything below it takes the time as an argument.
@@ -60,6 +60,8 @@ pub struct App {
     pub passwords: Passwords,
     /// What the database keeps sealed.
     pub seal: Seal,
+    /// How exactly places are shown.
+    pub precision: Precision,
     /// How often somebody may call.
     pub limits: Limits,
     /// Live feed.
@@ -99,7 +101,8 @@ impl Background {
                 .run(connector.clone(), lifetime, now.clone(), stop.clone()),
             tokens.follow(now, stop.clone()),
             postman.run(stop.clone()),
-            tidy::run(&app.database, &app.clock, stop.clone()),
+            app.precision.clone().run(app.database.clone(), stop.clone()),
+            privacy::retention::run(&app, stop.clone()),
             app.wake.clone().carry(connector, stop)
         );
     }
@@ -150,6 +153,7 @@ impl App {
         let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
         let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
+        let precision = Precision::load(&database).await?;
         let wake = Wake::default();
         let hub = Hub::start(database.clone(), stream.clone(), wake.clone(), clock.now().as_microsecond()).await?;
         let relay = Relay {
@@ -169,6 +173,7 @@ impl App {
             tokens,
             passwords,
             seal,
+            precision,
             hub,
             wake,
             snapshots,

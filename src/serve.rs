@@ -163,6 +163,10 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
+        .add_service(
+            pb::privacy_service_server::PrivacyServiceServer::new(rpc::privacy::Privacy(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
         .add_service(pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(pb::user_service_server::UserServiceServer::new(Users(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
@@ -173,6 +177,14 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         .add_service(pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::user_service_server::UserServiceServer::new(rpc::legacy::user::Users(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )
         .prepare()

@@ -111,6 +111,8 @@ pub enum KeysAction {
     Rotate(RotateSettings),
     /// Seal anew what is sealed under SECRET_KEY_PREVIOUS.
     Reseal(SealSettings),
+    /// Seal national ids anew with another data key, while servers go on; then forget the older data keys.
+    RotateData(SealSettings),
 }
 
 /// `gad keys rotate`.
@@ -164,7 +166,7 @@ impl KeysSettings {
         match &self.action {
             KeysAction::List(database) => database.problems(),
             KeysAction::Rotate(settings) => settings.sealed.problems(),
-            KeysAction::Reseal(settings) => settings.problems(),
+            KeysAction::Reseal(settings) | KeysAction::RotateData(settings) => settings.problems(),
         }
     }
 }

@@ -16,3 +16,13 @@ pub enum Door {
     /// None: the system did it by itself.
     Inside = 6,
 }
+
+impl Door {
+    /// All doors.
+    pub const ALL: [Self; 6] = [Self::Grpc, Self::GrpcWeb, Self::Rest, Self::Legacy, Self::Bot, Self::Inside];
+
+    /// The door of a number.
+    pub fn of(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|door| *door as i32 == number)
+    }
+}

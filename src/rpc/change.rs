@@ -13,6 +13,7 @@ use crate::{
         access::Caller,
         agent::{Agent, Fix},
         fact::{Before, Fact, FactKind, Subject},
+        lens::Lens,
         task::Task,
         user::User,
     },
@@ -129,6 +130,11 @@ impl<'a> Change<'a> {
         Ok(agent)
     }
 
+    /// How the caller sees where others are.
+    pub fn lens(&self) -> Lens {
+        self.app.precision.lens(&self.caller)
+    }
+
     /// The user as it is now, and its etag is the one the caller saw (or none is given). For administrators and oneself.
     pub async fn user(&self, id: UserId, etag: &str) -> Result<User> {
         let user = store::user::get(&self.tx, id).await?.ok_or(Error::NotFound(Missing::User))?;
@@ -146,6 +152,16 @@ impl<'a> Change<'a> {
         self.fact(kind, Subject::Agent(Box::new(agent)), Before::default());
     }
 
+    /// The same, with what it was before.
+    pub fn agent_fact_after(&mut self, kind: FactKind, agent: Agent, before: Before) {
+        self.fact(kind, Subject::Agent(Box::new(agent)), before);
+    }
+
+    /// Tells facts that were made elsewhere.
+    pub fn tell(&mut self, facts: Vec<Fact>) {
+        self.facts.extend(facts);
+    }
+
     /// Tells that an agent is in another zone, where it was before.
     pub fn move_fact(&mut self, fix: Fix, reporter: Reporter, before: Option<ZoneId>) {
         let Reporter {
@@ -153,6 +169,8 @@ impl<'a> Change<'a> {
             tasks,
             fix: _,
             zone,
+            service,
+            refuses: _,
         } = reporter;
         let before = Before {
             audience: Vec::new(),
@@ -160,7 +178,13 @@ impl<'a> Change<'a> {
             zone: before,
             location: Some(fix.location),
         };
-        let subject = Subject::Fix { fix, user, tasks, zone };
+        let subject = Subject::Fix {
+            fix,
+            user,
+            tasks,
+            zone,
+            off_duty: !service.duty.is_on(),
+        };
         self.fact(FactKind::AgentMoved, subject, before);
     }
 

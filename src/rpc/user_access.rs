@@ -157,8 +157,9 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteUserRequest) -> R
     }
     giver(&change).await?;
     let mut user = living(&change, id, &request.etag).await?;
-    if store::user::has_open_tasks(change.tx(), id).await? {
-        return Err(Error::StillInUse);
+    let count = store::user::open_tasks(change.tx(), id).await?;
+    if count > 0 {
+        return Err(Error::StillInUse { count });
     }
     for mut agent in store::agent::find(change.tx(), agent.as_slice()).await? {
         agent.deleted = Some(change.now);

@@ -107,7 +107,7 @@ pub async fn list(app: &App, call: &Call, request: pb::ListUsersRequest) -> Resu
 }
 
 /// The order that `order_by` names; its rule has made it one of these.
-fn order(order_by: &str) -> Result<Order> {
+pub fn order(order_by: &str) -> Result<Order> {
     let (name, descending) = match order_by.strip_suffix(" desc") {
         Some(name) => (name, true),
         None => (order_by, false),
@@ -121,7 +121,8 @@ fn order(order_by: &str) -> Result<Order> {
     Ok(Order { key, descending })
 }
 
-fn filter(wire: pb::UserFilter, caller: &Caller, now: Timestamp) -> Result<Filter> {
+/// The filter as a caller may have it at `now`.
+pub fn filter(wire: pb::UserFilter, caller: &Caller, now: Timestamp) -> Result<Filter> {
     let pb::UserFilter {
         levels,
         active,

@@ -121,8 +121,9 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteZoneRequest) -> R
         return Ok(answer);
     }
     let zone = present(&change, ZoneId(request.id), &request.etag).await?;
-    if store::zone::limits_somebody(change.tx(), zone.id).await? {
-        return Err(Error::StillInUse);
+    let count = store::zone::limited(change.tx(), zone.id).await?;
+    if count > 0 {
+        return Err(Error::StillInUse { count });
     }
     resettle(&mut change, zone.id, true).await?;
     store::zone::delete(change.tx(), zone.id).await?;

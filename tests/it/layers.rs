@@ -21,18 +21,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("identity", &["domain", "error", "store"]),
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "config", "domain", "error", "store"]),
+    ("privacy", &["app", "domain", "error", "identity", "store"]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
-    ("tidy", &["app", "error", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
     ("keys", &["config", "error", "identity", "mail", "store"]),
     (
         "app",
-        &["admin", "config", "error", "identity", "live", "mail", "store", "tidy"],
+        &["admin", "config", "error", "identity", "live", "mail", "privacy", "store"],
     ),
     (
         "rpc",
         &[
             "app",
+            "codec",
             "descriptor",
             "domain",
             "error",
@@ -40,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "live",
             "mail",
             "pb",
+            "privacy",
             "store",
         ],
     ),

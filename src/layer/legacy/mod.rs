@@ -33,7 +33,7 @@ use tower::{Layer, Service};
 use self::declared::{Answer, Method, Methods};
 use crate::{
     error::{Error, Result},
-    pb::{google::api::HttpBody, legacy::Form},
+    pb::{REQUESTS, google::api::HttpBody, legacy::Form},
 };
 
 /// Path as the caller sent it; Envoy sets it on what it transcoded, and on nothing else.
@@ -311,7 +311,8 @@ async fn read(method: Arc<Method>, request: Request<Body>, longest: usize, heard
     let message = message.encode_to_vec();
     if !heard.faults.is_empty() {
         // What its rules say against the rest is told with it.
-        crate::pb::check_legacy(method.input.full_name(), &message)?;
+        let check = REQUESTS.iter().find(|(name, _)| *name == method.input.full_name());
+        check.map(|(_, reread)| reread(&message)).transpose()?;
         return Err(Error::unreadable("some fields have other types"));
     }
     head.headers.remove(header::CONTENT_LENGTH);
