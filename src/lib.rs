@@ -9,6 +9,7 @@ pub mod descriptor;
 pub mod address;
 pub mod language;
 pub mod error;
+pub mod outbound;
 pub mod telemetry;
 pub mod domain;
 pub mod store;
