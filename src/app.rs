@@ -138,15 +138,7 @@ impl App {
     /// Connects, and reads what a server must know before its first call.
     pub async fn start(settings: ServeSettings, clock: Clock) -> Result<(Arc<Self>, Background)> {
         let database = Database::connect(&settings.database).await?;
-        let pending = {
-            let conn = database.lease().await?;
-            store::migrate::pending(&*conn).await?
-        };
-        if pending > 0 {
-            return Err(Error::Down(format!(
-                "the database is {pending} migrations behind; run `gad migrate`"
-            )));
-        }
+        migrated(&database).await?;
         if settings.environment == Environment::Production {
             let demo = demo_accounts(&database).await?;
             if !demo.is_empty() {
@@ -225,4 +217,16 @@ impl App {
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
         Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
     }
+}
+
+/// Refuses a database that this program's migrations have not reached.
+async fn migrated(database: &Database) -> Result<()> {
+    let conn = database.lease().await?;
+    let pending = store::migrate::pending(&*conn).await?;
+    if pending > 0 {
+        return Err(Error::Down(format!(
+            "the database is {pending} migrations behind; run `gad migrate`"
+        )));
+    }
+    Ok(())
 }

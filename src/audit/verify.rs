@@ -1,6 +1,6 @@
 //! `gad audit verify`: reads the whole audit, a little at a time, and names whatever is not as it was written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -214,10 +214,10 @@ impl Verifier {
 
     /// Whether a row lost its words to an erasure of somebody it has to do with, and not before it was written.
     async fn is_excused(&self, on: &impl Query, row: &Row, by: Place, erasures: &mut Erasures) -> Result<bool> {
-        if !erasures.contains_key(&by) {
+        if let Entry::Vacant(unknown) = erasures.entry(by) {
             let erasure = self.proven(on, by).await?;
             let dropped = erasure.is_none() && self.was_dropped(on, by.day).await?;
-            erasures.insert(by, (erasure, dropped));
+            unknown.insert((erasure, dropped));
         }
         let people = [row.entry.actor.user(), row.entry.subject];
         let is_for_it = |erasure: &Row| {

@@ -104,18 +104,23 @@ pub async fn register(app: &App, call: &Call, request: pb::RegisterRequest) -> R
         service: false,
         now,
     };
+    enter(app, call, &draft).await.map(Response::new)
+}
+
+/// Adds whoever registers, and sends the link that proves the address.
+async fn enter(app: &App, call: &Call, draft: &Draft<'_>) -> Result<pb::User> {
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
-    let id = store::user::insert(&tx, &draft).await?;
+    let id = store::user::insert(&tx, draft).await?;
     let user = store::user::get(&tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user that was just made is not there"))?;
-    letter::send_link(app, &tx, Addressee::of(&user), Purpose::Verification, now).await?;
+    letter::send_link(app, &tx, Addressee::of(&user), Purpose::Verification, draft.now).await?;
     let answer = wire::user(&user);
     call.trail.resource("user", user.id.0);
     call.trail.subject(user.id);
     call.trail.after(&answer);
-    app.audit.commit(tx, &call.trail, now).await?;
-    Ok(Response::new(answer))
+    app.audit.commit(tx, &call.trail, draft.now).await?;
+    Ok(answer)
 }
 
 fn invalid(field: &str) -> Error {

@@ -78,7 +78,7 @@ async fn a_new_key_signs_on_every_replica_within_seconds_and_the_old_one_verifie
     // The old key goes when the last token that it can have signed has ended.
     hands.pass(lifetime + SignedDuration::from_secs(60));
     for server in [&here, &there] {
-        assert_eq!(published(server).await, [new.clone()]);
+        assert_eq!(published(server).await, std::slice::from_ref(&new));
         assert_eq!(refusal(&Person::of(&before, server.clone())).await, "SIGNED_OUT");
     }
     let again = refresh(&here, &before.refresh_token)

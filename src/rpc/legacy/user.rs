@@ -260,6 +260,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> Resul
 }
 
 /// What a change does, in canonical calls.
+#[derive(Default)]
 struct Steps {
     fields: canonical::User,
     mask: Vec<&'static str>,
@@ -274,21 +275,14 @@ fn steps(id: i64, request: pb::UpdateUserRequest) -> Result<Steps> {
         user,
         account,
     } = request;
-    let mut steps = Steps {
-        fields: canonical::User {
-            id,
-            ..canonical::User::default()
-        },
-        mask: Vec::new(),
-        level: None,
-        active: None,
-    };
+    let mut steps = Steps::default();
     let Steps {
         fields,
         mask,
         level,
         active,
     } = &mut steps;
+    fields.id = id;
     let mut set = |path: &'static str, field: &mut String, value: Option<String>| {
         if let Some(value) = value {
             *field = value;
