@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use gad::{
     error::{Error, Result},
     identity::{
-        SignedIn,
+        Credential, SignedIn,
         token::{Claims, key_name},
     },
     pb::Jwk,
@@ -104,6 +104,11 @@ fn verify(token: &str) -> Option<SignedIn> {
                 user: said.caller.user.0,
                 level: said.caller.level as u8,
                 limited: !said.caller.zones.is_empty(),
+                session: match said.credential {
+                    Credential::Session { id, .. } => id,
+                    Credential::ApiToken { .. } => panic!("an access token is no API token"),
+                },
+                version: said.version,
                 until: said.until,
             });
             // The bridge looks at less of a token, so it may let one in that the server then refuses.

@@ -9,6 +9,7 @@ use gad::{
         agent::Profile,
         email,
         geo::Point,
+        lens::Lens,
         task::{Kind, Plan, Priority},
     },
     error::Result,
@@ -108,7 +109,11 @@ fn order_by(order: task_list::Order) -> String {
 
 fn list_agents(request: &pb::ListAgentsRequest) {
     for caller in callers() {
-        let Some(filter) = passed(agent_read::filter(request.filter.clone().unwrap_or_default(), &caller)) else {
+        let Some(filter) = passed(agent_read::filter(
+            request.filter.clone().unwrap_or_default(),
+            &caller,
+            Lens::of(&caller, 0),
+        )) else {
             continue;
         };
         assert_eq!(filter.sight, caller.sight());

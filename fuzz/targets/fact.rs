@@ -7,6 +7,7 @@ use gad::{
         fact::{Fact, Subject},
         geo::{Bounds, Point},
         interest::{Hearing, Interest, Noun, Wanted},
+        lens::Lens,
     },
     rpc::wire,
 };
@@ -36,6 +37,7 @@ pub fn run(data: &[u8]) {
             },
         ] {
             let interest = Interest {
+                lens: Lens::of(&caller, 100),
                 caller: caller.clone(),
                 wanted,
             };
@@ -63,7 +65,7 @@ fn tell(fact: &Fact, caller: &Caller) {
             assert!(worked.is_none_or(|worked| worked >= (0, 0)), "{worked:?}");
         }
         Subject::Agent(agent) => {
-            wire::agent(agent);
+            wire::agent(agent, Lens::of(caller, 100));
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

@@ -39,7 +39,11 @@ pub fn run(data: &[u8]) {
     let Some(request) = request(name, path, kind, body) else {
         return;
     };
-    let mut service = PrintLayer(METHODS.clone()).layer(ReadLayer(METHODS.clone()).layer(Handler));
+    let reading = ReadLayer {
+        methods: METHODS.clone(),
+        longest: 1 << 20,
+    };
+    let mut service = PrintLayer(METHODS.clone()).layer(reading.layer(Handler));
     let Ok(response) = service.call(request).now_or_never().expect("nothing to wait for");
     let status = response.status();
     let answer = whole(response.into_body());
