@@ -93,6 +93,22 @@ const FREE: &[(&str, &str)] = &[
         "any time to come; the handler compares it with now",
     ),
     (
+        "gad.v1.AuditFilter.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.AuditFilter.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.ExportAuditEntriesRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+    (
+        "gad.v1.ListAuditEntriesRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+    (
         "gad.v1.ListUsersRequest.filter",
         "absent is everything; its own fields have rules",
     ),
