@@ -10,13 +10,14 @@ use uuid::Uuid;
 
 use crate::{
     admin,
+    audit::{Audit, Keeper},
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
     live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
+    privacy::{self, Precision},
     store::{self, Database},
-    tidy,
 };
 
 /// Tells the time. Everything below it takes the time as an argument.
@@ -60,6 +61,10 @@ pub struct App {
     pub passwords: Passwords,
     /// What the database keeps sealed.
     pub seal: Seal,
+    /// How exactly places are shown.
+    pub precision: Precision,
+    /// Who did what.
+    pub audit: Arc<Audit>,
     /// How often somebody may call.
     pub limits: Limits,
     /// Live feed.
@@ -79,12 +84,18 @@ pub struct Background {
     app: Arc<App>,
     relay: Relay,
     postman: Postman,
+    keeper: Keeper,
 }
 
 impl Background {
     /// Runs until stopped.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { app, relay, postman } = self;
+        let Self {
+            app,
+            relay,
+            postman,
+            keeper,
+        } = self;
         let connector = app.database.connector().clone();
         // What was revoked longer ago has ended by itself.
         let lifetime = app.tokens.lifetime() + SKEW + SKEW;
@@ -99,7 +110,9 @@ impl Background {
                 .run(connector.clone(), lifetime, now.clone(), stop.clone()),
             tokens.follow(now, stop.clone()),
             postman.run(stop.clone()),
-            tidy::run(&app.database, &app.clock, stop.clone()),
+            app.precision.clone().run(app.database.clone(), stop.clone()),
+            privacy::retention::run(&app, stop.clone()),
+            keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );
     }
@@ -150,6 +163,8 @@ impl App {
         let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
         let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
+        let precision = Precision::load(&database).await?;
+        let (audit, keeper) = Audit::start(&database, &seal, &clock, settings.audit_retention_days).await?;
         let wake = Wake::default();
         let hub = Hub::start(database.clone(), stream.clone(), wake.clone(), clock.now().as_microsecond()).await?;
         let relay = Relay {
@@ -169,6 +184,8 @@ impl App {
             tokens,
             passwords,
             seal,
+            precision,
+            audit,
             hub,
             wake,
             snapshots,
@@ -179,6 +196,7 @@ impl App {
             app: Arc::clone(&app),
             relay,
             postman,
+            keeper,
         };
         Ok((app, background))
     }

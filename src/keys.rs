@@ -5,9 +5,10 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    audit,
     config::{KeysAction, KeysSettings, SealSettings},
     error::Result,
-    identity::{Factor, Seal, token},
+    identity::{Factor, Seal, national_id, token},
     mail,
     store::{self, Database},
 };
@@ -17,18 +18,29 @@ use crate::{
 pub struct Resealed {
     /// Signing keys.
     pub keys: usize,
+    /// Data keys.
+    pub data_keys: usize,
     /// Second factors.
     pub factors: u64,
     /// Mails that wait.
     pub mails: u64,
+    /// The key of the audit.
+    pub audits: usize,
 }
 
 impl fmt::Display for Resealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { keys, factors, mails } = self;
+        let Self {
+            keys,
+            data_keys,
+            factors,
+            mails,
+            audits,
+        } = self;
         write!(
             f,
-            "sealed anew: {keys} signing keys, {factors} second factors, {mails} mails; SECRET_KEY_PREVIOUS is not needed any more"
+            "sealed anew: {keys} signing keys, {data_keys} data keys, {factors} second factors, {mails} mails, \
+             {audits} keys of the audit; SECRET_KEY_PREVIOUS is not needed any more"
         )
     }
 }
@@ -46,6 +58,13 @@ pub async fn run(settings: &KeysSettings, now: Timestamp) -> Result<String> {
         KeysAction::Reseal(settings) => {
             let (database, seal) = open(settings).await?;
             reseal(&database, &seal).await.map(|done| done.to_string())
+        }
+        KeysAction::RotateData(settings) => {
+            let (database, seal) = open(settings).await?;
+            let renewed = national_id::rotate(&database, &seal, now).await?;
+            Ok(format!(
+                "{renewed} national ids sealed anew; the older data keys are forgotten"
+            ))
         }
     }
 }
@@ -91,6 +110,8 @@ pub async fn reseal(database: &Database, seal: &Seal) -> Result<Resealed> {
     let mut conn = database.lease().await?;
     let tx = conn.begin(None).await?;
     done.keys = token::reseal(&tx, seal).await?;
+    done.data_keys = national_id::reseal(&tx, seal).await?;
+    done.audits = audit::key::reseal(&tx, seal).await?;
     tx.commit().await?;
     for (user, sealed) in store::credentials::sealed_seconds(&*conn).await? {
         if let Some(anew) = Factor::reseal(seal, user, &sealed)? {

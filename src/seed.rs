@@ -28,6 +28,9 @@ const CENTRE: (f64, f64) = (4.65, -74.07);
 /// Half the city's width in degrees.
 const REACH: f64 = 0.07;
 
+/// How long the agents have been there.
+const IN_SERVICE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 const PEOPLE: [&str; 20] = [
     "Ana Rojas",
     "Luis Mora",
@@ -195,7 +198,7 @@ impl City {
         Ok(store::user::insert(tx, &draft).await?)
     }
 
-    /// One agent in eight is off duty, one in sixteen not to be sent; the first always is free.
+    /// One agent in eight is off duty, one in sixteen not to be sent; the first always is free. So it was for a while.
     async fn agent(&mut self, tx: &Tx<'_>, user: UserId, number: u32) -> anyhow::Result<AgentId> {
         let duty = match number {
             0 => Duty::Available,
@@ -209,15 +212,16 @@ impl City {
             unit: self.pick(&UNITS).to_owned(),
             specialty: self.pick(&SPECIALTIES).to_owned(),
         };
+        let began = self.now - IN_SERVICE;
         let draft = store::agent::Draft {
             uid: self.uid(),
             user,
             profile,
-            now: self.now,
+            now: began,
         };
         let mut created = store::agent::insert(tx, &draft).await?;
         created.duty = duty;
-        let agent = store::agent::save(tx, &created, self.now).await?.id;
+        let agent = store::agent::save(tx, &created, began).await?.id;
         let fix = Fix {
             agent,
             location: self.place()?,

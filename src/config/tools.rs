@@ -111,6 +111,8 @@ pub enum KeysAction {
     Rotate(RotateSettings),
     /// Seal anew what is sealed under SECRET_KEY_PREVIOUS.
     Reseal(SealSettings),
+    /// Seal national ids anew with another data key, while servers go on; then forget the older data keys.
+    RotateData(SealSettings),
 }
 
 /// `gad keys rotate`.
@@ -164,7 +166,28 @@ impl KeysSettings {
         match &self.action {
             KeysAction::List(database) => database.problems(),
             KeysAction::Rotate(settings) => settings.sealed.problems(),
-            KeysAction::Reseal(settings) => settings.problems(),
+            KeysAction::Reseal(settings) | KeysAction::RotateData(settings) => settings.problems(),
         }
     }
+}
+
+/// What `gad audit` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuditCommand {
+    /// Name every row that was altered, removed, inserted or reordered; exits with 1 if there is one.
+    Verify(AuditVerifySettings),
+}
+
+/// `gad audit verify`.
+#[derive(Debug, Clone, Args)]
+pub struct AuditVerifySettings {
+    /// Only this day (UTC), such as 2026-01-31; none: all.
+    #[arg(long)]
+    pub day: Option<jiff::civil::Date>,
+    /// A row that must be there, as a server logged it: `audit anchor`.
+    #[arg(long)]
+    pub anchor: Option<String>,
+    /// Secrets and database.
+    #[command(flatten)]
+    pub sealed: SealSettings,
 }

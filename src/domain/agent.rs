@@ -15,8 +15,8 @@ use super::{
     geo::Point,
 };
 
-/// Oldest fix that is kept: how far back positions reach.
-pub const POSITION_RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Oldest fix that is taken: so late it may come.
+pub const OLDEST_FIX: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Furthest that a device's clock may run ahead.
 pub const CLOCK_AHEAD: SignedDuration = SignedDuration::from_secs(60);
@@ -38,6 +38,11 @@ impl Duty {
         [Self::Available, Self::OffDuty, Self::Unavailable]
             .into_iter()
             .find(|duty| *duty as i32 == number)
+    }
+
+    /// Whether it is on duty, to be sent or not.
+    pub fn is_on(self) -> bool {
+        self != Self::OffDuty
     }
 }
 
@@ -147,8 +152,28 @@ pub enum Refusal {
     AgentNotFound = 1,
     /// Too far in the future.
     Future = 2,
-    /// Older than the days that positions are kept.
+    /// Older than a fix may come late.
     TooOld = 3,
+    /// The agent was not on duty at that time.
+    OffDuty = 4,
+    /// The person does not agree that their place is known.
+    ConsentWithdrawn = 5,
+}
+
+/// Since when an agent is on duty, or off it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service {
+    /// What it says of itself.
+    pub duty: Duty,
+    /// When it last began or ended its duty.
+    pub since: Timestamp,
+}
+
+impl Service {
+    /// Whether the agent was on duty at a time; none if that was before: then its earlier shifts say it.
+    pub fn covers(self, time: Timestamp) -> Option<bool> {
+        (time >= self.since).then_some(self.duty.is_on())
+    }
 }
 
 impl Fix {
@@ -162,7 +187,7 @@ impl Fix {
         let age = now.duration_since(self.time);
         if age < -CLOCK_AHEAD {
             Err(Refusal::Future)
-        } else if age > POSITION_RETENTION {
+        } else if age > OLDEST_FIX {
             Err(Refusal::TooOld)
         } else {
             Ok(())
@@ -336,6 +361,21 @@ mod tests {
             heading_degrees: None,
             source: Source::Gps,
         }
+    }
+
+    #[test]
+    fn who_began_a_shift_is_on_duty_from_that_moment() {
+        let time = |seconds| Timestamp::from_second(seconds).expect("valid");
+        let on = Service {
+            duty: Duty::Unavailable,
+            since: time(10),
+        };
+        assert_eq!([9, 10, 11].map(|at| on.covers(time(at))), [None, Some(true), Some(true)]);
+        let off = Service {
+            duty: Duty::OffDuty,
+            since: time(10),
+        };
+        assert_eq!([9, 10, 11].map(|at| off.covers(time(at))), [None, Some(false), Some(false)]);
     }
 
     #[test]

@@ -58,7 +58,21 @@ pub enum Subject {
         tasks: Vec<TaskId>,
         /// Zone that holds the place.
         zone: Option<ZoneId>,
+        /// The agent is off duty by now: the fix came late, and is nobody else's business.
+        #[serde(default)]
+        off_duty: bool,
     },
+}
+
+impl Subject {
+    /// The person whom it tells of.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Task(_) => None,
+            Self::Agent(agent) => Some(agent.user),
+            Self::Fix { user, .. } => Some(*user),
+        }
+    }
 }
 
 /// What a thing was before, as far as it decides who hears of the change.

@@ -6,6 +6,7 @@ use super::{
     agent::{Agent, Fix},
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
+    lens::Lens,
     task::Task,
 };
 
@@ -56,6 +57,8 @@ pub struct Wanted {
 pub struct Interest {
     /// Who watches.
     pub caller: Caller,
+    /// How exactly they see where others are.
+    pub lens: Lens,
     /// What they want.
     pub wanted: Wanted,
 }
@@ -88,17 +91,23 @@ impl Interest {
             Subject::Task(task) if task.is_visible_to(&self.caller) => self.typed(*kind),
             Subject::Task(task) if self.was_visible(before) && self.is_typed(TASK_HIDDEN) => Hearing::TaskHidden(task.id),
             Subject::Task(_) => Hearing::Nothing,
-            Subject::Agent(agent) if !(self.is_about(Noun::Agent) && self.matches_agent(agent)) => Hearing::Nothing,
-            Subject::Agent(agent) if self.reaches(agent.user, agent.zone) => self.typed(*kind),
+            Subject::Agent(agent) if !self.matches_agent(agent, *kind) => Hearing::Nothing,
+            Subject::Agent(agent) if self.reaches(agent.user, agent.zone) && self.is_about(Noun::Agent) => self.typed(*kind),
+            Subject::Agent(agent) if self.lost(agent.user, agent.zone, before) => Hearing::AgentHidden(agent.id),
             Subject::Agent(_) => Hearing::Nothing,
-            Subject::Fix { fix, user, tasks, zone } => {
-                let in_sight = self.reaches(*user, *zone);
-                let left = !in_sight && self.caller.sees_zone(before.zone);
-                if !self.matches_fix(fix, tasks, *zone, before) {
+            Subject::Fix {
+                fix,
+                user,
+                tasks,
+                zone,
+                off_duty,
+            } => {
+                let shown = self.reaches(*user, *zone) && (!off_duty || self.lens.is_own(*user));
+                if !self.matches_fix(fix, *user, tasks, *zone, before) {
                     Hearing::Nothing
-                } else if in_sight && self.is_about(Noun::Position) {
+                } else if shown && self.is_about(Noun::Position) {
                     self.typed(*kind)
-                } else if left && self.knows_agents() && self.is_typed(AGENT_HIDDEN) {
+                } else if self.lost(*user, *zone, before) {
                     Hearing::AgentHidden(fix.agent)
                 } else {
                     Hearing::Nothing
@@ -114,7 +123,7 @@ impl Interest {
 
     /// Whether an agent belongs into the watcher's snapshot.
     pub fn has_agent(&self, agent: &Agent) -> bool {
-        self.knows_agents() && self.reaches(agent.user, agent.zone) && self.matches_agent(agent)
+        self.knows_agents() && self.reaches(agent.user, agent.zone) && self.matches_agent(agent, FactKind::AgentUpdated)
     }
 
     /// Whether the watcher wants anything about a noun.
@@ -142,6 +151,12 @@ impl Interest {
         user == self.caller.user || self.caller.sees_zone(zone)
     }
 
+    /// Whether an agent of this user went out of the watcher's sight, and they are to hear of it.
+    fn lost(&self, user: UserId, zone: Option<ZoneId>, before: &Before) -> bool {
+        let left = !self.reaches(user, zone) && self.caller.sees_zone(before.zone);
+        left && self.knows_agents() && self.is_typed(AGENT_HIDDEN)
+    }
+
     /// Whether the watcher was told of agents, or where they are.
     fn knows_agents(&self) -> bool {
         self.is_about(Noun::Agent) || self.is_about(Noun::Position)
@@ -155,18 +170,28 @@ impl Interest {
             && self.holds([task.plan.location, before.location])
     }
 
-    fn matches_agent(&self, agent: &Agent) -> bool {
-        any_of(&self.wanted.tasks, &agent.tasks)
-            && any_of(&self.wanted.agents, [&agent.id])
-            && any_of(&self.wanted.zones, &agent.zone)
-            && self.holds([agent.fix.map(|fix| fix.location), None])
+    fn matches_agent(&self, agent: &Agent, kind: FactKind) -> bool {
+        any_of(&self.wanted.tasks, &agent.tasks) && any_of(&self.wanted.agents, [&agent.id]) && self.matches_place(agent, kind)
     }
 
-    fn matches_fix(&self, fix: &Fix, tasks: &[TaskId], zone: Option<ZoneId>, before: &Before) -> bool {
+    /// Who watches a place hears that an agent there went off duty, and then nothing more that tells it is there. That an
+    /// agent is deleted is heard wherever it was.
+    fn matches_place(&self, agent: &Agent, kind: FactKind) -> bool {
+        if self.wanted.zones.is_empty() && self.wanted.bounds.is_none() || kind == FactKind::AgentDeleted {
+            return true;
+        }
+        let went = kind == FactKind::AgentAvailabilityChanged;
+        let shown = agent.duty.is_on() || went || self.lens.is_own(agent.user);
+        let place = agent.fix.map(|fix| self.lens.place(fix.location, agent.user));
+        shown && any_of(&self.wanted.zones, &agent.zone) && self.holds([place, None])
+    }
+
+    fn matches_fix(&self, fix: &Fix, user: UserId, tasks: &[TaskId], zone: Option<ZoneId>, before: &Before) -> bool {
+        let seen = |place: Point| self.lens.place(place, user);
         any_of(&self.wanted.tasks, tasks)
             && any_of(&self.wanted.agents, [&fix.agent])
             && any_of(&self.wanted.zones, zone.iter().chain(&before.zone))
-            && self.holds([Some(fix.location), before.location])
+            && self.holds([Some(seen(fix.location)), before.location.map(seen)])
     }
 
     fn holds(&self, places: [Option<Point>; 2]) -> bool {

@@ -21,6 +21,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Domain of all our reasons in `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "gad";
 
+/// Problems that a refusal names at most.
+const PROBLEMS: usize = 16;
+/// Longest text of a problem, in characters.
+const TEXT: usize = 120;
+
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -43,6 +48,8 @@ pub enum Missing {
     User,
     /// A zone.
     Zone,
+    /// A consent's text.
+    ConsentText,
     /// An API token.
     ApiToken,
     /// A session.
@@ -148,8 +155,11 @@ pub enum Error {
     #[error("user taken")]
     UserTaken,
     /// The agent or the user has open tasks, or somebody's authority ends at the zone.
-    #[error("still in use")]
-    StillInUse,
+    #[error("still in use by {count}")]
+    StillInUse {
+        /// How many.
+        count: usize,
+    },
     /// No administrator who can sign in would remain.
     #[error("last administrator")]
     LastAdministrator,
@@ -245,14 +255,21 @@ impl Error {
         let (_, _, _, en) = self.row();
         match self {
             Self::Invalid(problems) => match problems.first() {
-                Some(first) if !first.field.is_empty() => format!("{}: {}", first.field, first.en),
-                Some(first) => first.en.clone(),
+                Some(first) if !first.field.is_empty() => format!("{}: {}", cut(&first.field), cut(&first.en)),
+                Some(first) => cut(&first.en).to_owned(),
                 None => en.to_owned(),
             },
             Self::IllegalStep { action, state } => format!("{en} ({action:?} from {state:?})"),
+            Self::StillInUse { count } => format!("{en} ({count})"),
             _ => en.to_owned(),
         }
     }
+}
+
+/// The beginning of a text that may hold what a caller wrote: an answer's headers have little room.
+fn cut(text: &str) -> &str {
+    let end = text.char_indices().nth(TEXT).map_or(text.len(), |(end, _)| end);
+    &text[..end]
 }
 
 /// A reason without the enum's prefix.
@@ -267,10 +284,14 @@ impl From<Error> for Status {
         }
         let language = Language::current();
         let (code, reason, es, en) = error.row();
-        let text = match language {
+        let mut text = match language {
             Language::Es => es,
             Language::En => en,
-        };
+        }
+        .to_owned();
+        if let Error::StillInUse { count } = &error {
+            text.push_str(&format!(" ({count})"));
+        }
         let mut details = ErrorDetails::new();
         details
             .set_error_info(reason_name(reason), DOMAIN, [])
@@ -282,12 +303,13 @@ impl From<Error> for Status {
             details.set_bad_request(
                 problems
                     .iter()
+                    .take(PROBLEMS)
                     .map(|problem| {
                         let text = match language {
                             Language::Es => &problem.es,
                             Language::En => &problem.en,
                         };
-                        FieldViolation::new(&problem.field, text)
+                        FieldViolation::new(cut(&problem.field), cut(text))
                     })
                     .collect::<Vec<_>>(),
             );

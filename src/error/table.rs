@@ -132,6 +132,12 @@ impl Error {
                 "No existe esa zona.",
                 "There is no such zone.",
             ),
+            Self::NotFound(Missing::ConsentText) => (
+                Code::NotFound,
+                R::ConsentTextNotFound,
+                "No existe ese texto de consentimiento.",
+                "There is no such consent text.",
+            ),
             Self::NotFound(Missing::ApiToken) => (
                 Code::NotFound,
                 R::ApiTokenNotFound,
@@ -216,7 +222,7 @@ impl Error {
                 "Ese usuario ya es agente.",
                 "This user already has an agent.",
             ),
-            Self::StillInUse => (
+            Self::StillInUse { .. } => (
                 Code::FailedPrecondition,
                 R::StillInUse,
                 "Todavía se necesita: tiene tareas abiertas o personas a su cargo.",

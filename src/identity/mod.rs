@@ -2,6 +2,7 @@
 
 pub mod api_token;
 pub mod cookie;
+pub mod national_id;
 pub mod password;
 pub mod revoked;
 pub mod seal;

@@ -44,13 +44,7 @@ impl Seal {
 
     /// Seals a value (AES-256-GCM); it opens only under the same purpose and name.
     pub fn close(&self, purpose: &str, name: &str, plain: &[u8]) -> Result<Vec<u8>> {
-        let mut body = plain.to_vec();
-        let nonce = key(&self.present, purpose)?
-            .seal_in_place_append_tag(Aad::from(name), &mut body)
-            .map_err(Error::internal)?;
-        let mut sealed = nonce.as_ref().to_vec();
-        sealed.append(&mut body);
-        Ok(sealed)
+        close_with(derived(&self.present, purpose).as_ref(), name, plain)
     }
 
     /// Opens what was sealed.
@@ -79,10 +73,6 @@ fn derived(secret: &SecretString, purpose: &str) -> hmac::Tag {
     hmac::sign(&key, format!("gad {purpose}").as_bytes())
 }
 
-fn key(secret: &SecretString, purpose: &str) -> Result<RandomizedNonceKey> {
-    RandomizedNonceKey::new(&AES_256_GCM, derived(secret, purpose).as_ref()).map_err(Error::internal)
-}
-
 fn hash(secret: &SecretString, purpose: &str, value: &[u8]) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, derived(secret, purpose).as_ref());
     hmac::sign(&key, value).as_ref().to_vec()
@@ -90,12 +80,30 @@ fn hash(secret: &SecretString, purpose: &str, value: &[u8]) -> Vec<u8> {
 
 /// What was sealed; none if it was under another key, purpose or name.
 fn open(secret: &SecretString, purpose: &str, name: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+    open_with(derived(secret, purpose).as_ref(), name, sealed)
+}
+
+/// Seals a value (AES-256-GCM) with a key of 32 bytes; it opens only under the same name.
+pub(super) fn close_with(key: &[u8], name: &str, plain: &[u8]) -> Result<Vec<u8>> {
+    let mut body = plain.to_vec();
+    let nonce = RandomizedNonceKey::new(&AES_256_GCM, key)
+        .map_err(Error::internal)?
+        .seal_in_place_append_tag(Aad::from(name), &mut body)
+        .map_err(Error::internal)?;
+    let mut sealed = nonce.as_ref().to_vec();
+    sealed.append(&mut body);
+    Ok(sealed)
+}
+
+/// What was sealed with a key of 32 bytes; none if it was with another key, or under another name.
+pub(super) fn open_with(key: &[u8], name: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
     let Some((nonce, body)) = sealed.split_at_checked(NONCE_LEN) else {
         return Ok(None);
     };
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(Error::internal)?;
     let mut body = body.to_vec();
-    let opened = key(secret, purpose)?.open_in_place(nonce, Aad::from(name), &mut body);
+    let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(Error::internal)?;
+    let opened = key.open_in_place(nonce, Aad::from(name), &mut body);
     Ok(opened.ok().map(|plain| plain.to_vec()))
 }
 

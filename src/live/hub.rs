@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const BLOCK_MS: usize = 1000;
 /// Wait before another try.
 const RETRY: Duration = Duration::from_secs(1);
+/// Time between two looks whether the stream was cleared.
+const POLL: Duration = Duration::from_millis(20);
 /// Recent entries that are kept for watchers who come back soon.
 const RECENT: usize = 2048;
 
@@ -56,6 +58,8 @@ struct Watcher {
 struct State {
     epoch: i64,
     position: Position,
+    /// Erasures up to which `recent` was forgotten.
+    erasures: i64,
     /// Everything after `recent_from` up to `position`.
     recent: VecDeque<Arc<Entry>>,
     recent_from: Position,
@@ -142,6 +146,7 @@ impl Hub {
         let state = State {
             epoch: feed.epoch,
             position,
+            erasures: feed.erasures,
             recent_from: position,
             ..State::default()
         };
@@ -172,6 +177,34 @@ impl Hub {
     /// Number of watchers.
     pub fn watchers(&self) -> usize {
         self.lock().watchers.len()
+    }
+
+    /// Forgets what was kept for those who come back: facts were taken out of the feed.
+    fn forget(&self, erasures: i64) {
+        let mut state = self.lock();
+        if state.erasures < erasures {
+            state.erasures = erasures;
+            state.recent.clear();
+            state.recent_from = state.position;
+        }
+    }
+
+    /// Forgets facts that an erasure took out of the feed, and waits until the stream has lost them too; whether it has.
+    pub async fn forgets(&self, erasures: i64, patience: Duration) -> bool {
+        self.forget(erasures);
+        let Some(stream) = &self.0.stream else { return true };
+        let epoch = self.lock().epoch;
+        let wait = async {
+            let mut redis = stream.connect().await?;
+            loop {
+                let cleared = stream.cleared(&mut redis, epoch).await?;
+                if cleared.is_some_and(|cleared| cleared.erasures >= erasures) {
+                    return redis::RedisResult::Ok(());
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        matches!(tokio::time::timeout(patience, wait).await, Ok(Ok(())))
     }
 
     /// Takes a watcher in; wanted entries after `from` arrive, at most `queue` waiting.
@@ -311,11 +344,12 @@ impl Hub {
             let state = self.lock();
             (state.epoch, state.position)
         };
+        self.forget(feed.erasures);
         let same = feed.epoch == epoch && feed.floor <= position && position.xid < feed.next_xid;
         if !same {
             let head = store::outbox::head(&*conn).await?;
             tracing::warn!(%position, %head, "the feed was replaced or trimmed: watchers start over");
-            self.expire(feed.epoch, head);
+            self.expire(&feed, head);
         }
         Ok(same)
     }
@@ -350,14 +384,15 @@ impl Hub {
     }
 
     /// Lets everybody go: the feed is another, or has lost what they had not seen.
-    fn expire(&self, epoch: i64, position: Position) {
+    fn expire(&self, feed: &store::outbox::Feed, position: Position) {
         let mut state = self.lock();
         for watcher in state.watchers.values() {
             let _ = watcher.dismissal.set(Dismissal::Expired);
         }
         let fresh = State {
-            epoch,
+            epoch: feed.epoch,
             position,
+            erasures: feed.erasures,
             recent_from: position,
             ..State::default()
         };

@@ -6,7 +6,10 @@ use jiff::SignedDuration;
 use redis::aio::ConnectionManager;
 use tokio_util::sync::CancellationToken;
 
-use super::{Wake, stream::FeedStream};
+use super::{
+    Wake,
+    stream::{Cleared, FeedStream},
+};
 use crate::{
     app::Clock,
     error::Result,
@@ -109,22 +112,41 @@ impl Relay {
                 store::outbox::head(&*conn).await?
             }
         };
+        let mut cleared = stream.cleared(&mut redis, epoch).await?;
         let mut bell = self.wake.listen();
         loop {
             let before = at;
-            at = self.copy(stream, &mut redis, epoch, at).await?;
+            at = self.copy(stream, &mut redis, epoch, at, &mut cleared).await?;
             if at == before {
                 let _ = tokio::time::timeout(LOOK, bell.changed()).await;
             }
         }
     }
 
-    /// Copies a batch, if there is one; answers how far the stream is.
-    async fn copy(&self, stream: &FeedStream, redis: &mut ConnectionManager, epoch: i64, at: Position) -> Result<Position> {
-        let entries = {
+    /// Copies a batch, if there is one; answers how far the stream is. What the feed has lost is dropped from the stream: it is
+    /// looked at before the batch is read, so that nothing is added after that.
+    async fn copy(
+        &self,
+        stream: &FeedStream,
+        redis: &mut ConnectionManager,
+        epoch: i64,
+        at: Position,
+        cleared: &mut Option<Cleared>,
+    ) -> Result<Position> {
+        let (feed, entries) = {
             let conn = self.database.lease().await?;
-            store::outbox::read(&*conn, at, None, BATCH).await?
+            let feed = store::outbox::feed(&*conn);
+            tokio::try_join!(feed, store::outbox::read(&*conn, at, None, BATCH))?
         };
+        let lost = Cleared {
+            erasures: feed.erasures,
+            floor: feed.floor,
+        };
+        if *cleared != Some(lost) {
+            let all = cleared.is_none_or(|cleared| cleared.erasures != lost.erasures);
+            stream.clear(redis, epoch, lost, all).await?;
+            *cleared = Some(lost);
+        }
         let Some(last) = entries.last() else {
             return Ok(at);
         };
@@ -139,7 +161,7 @@ impl Relay {
         Ok(to)
     }
 
-    /// Drops what is too old.
+    /// Drops facts that are too old, and makes room for the fixes of the next days.
     async fn tidy(&self) -> Result<()> {
         let now = self.clock.now();
         loop {
@@ -152,9 +174,6 @@ impl Relay {
             }
         }
         let conn = self.database.lease().await?;
-        while store::replay::forget(&*conn, now - SignedDuration::from_hours(24)).await? == 1000 {}
-        store::position::ensure_ahead(&*conn, now).await?;
-        store::position::drop_old(&*conn, now).await?;
-        Ok(())
+        store::position::ensure_ahead(&*conn, now).await
     }
 }

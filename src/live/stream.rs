@@ -29,6 +29,12 @@ end
 redis.call('SET', KEYS[2], ARGV[#ARGV - 2])
 return ''";
 
+/// Drops what the stream has, up to a place or all of it, and says up to which erasure it did.
+const CLEAR: &str = r"
+if ARGV[1] == '' then redis.call('XTRIM', KEYS[1], 'MAXLEN', 0) else redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1]) end
+redis.call('SET', KEYS[2], ARGV[2])
+return ''";
+
 /// An entry as a hub reads it.
 #[derive(Debug)]
 pub struct Linked {
@@ -38,12 +44,22 @@ pub struct Linked {
     pub entry: Entry,
 }
 
+/// How far a stream was cleared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleared {
+    /// Of all facts that were taken out of the feed by then.
+    pub erasures: i64,
+    /// Of all facts before this place.
+    pub floor: Position,
+}
+
 /// The stream of one feed.
 #[derive(Clone)]
 pub struct FeedStream {
     client: redis::Client,
     prefix: String,
     append: Script,
+    clear: Script,
 }
 
 impl std::fmt::Debug for FeedStream {
@@ -61,6 +77,7 @@ impl FeedStream {
             client,
             prefix: settings.redis_prefix.clone(),
             append: Script::new(APPEND),
+            clear: Script::new(CLEAR),
         }))
     }
 
@@ -73,10 +90,36 @@ impl FeedStream {
         ConnectionManager::new_with_config(self.client.clone(), config).await
     }
 
+    fn base(&self, epoch: i64) -> String {
+        // The braces keep all keys in one slot of a cluster.
+        format!("{}:{{feed:{epoch:x}}}", self.prefix)
+    }
+
     fn keys(&self, epoch: i64) -> (String, String) {
-        // The braces keep both keys in one slot of a cluster.
-        let base = format!("{}:{{feed:{epoch:x}}}", self.prefix);
+        let base = self.base(epoch);
         (format!("{base}:stream"), format!("{base}:head"))
+    }
+
+    /// Up to which erasure, and from which place on, the stream was cleared; none if nobody has cleared it.
+    pub async fn cleared(&self, redis: &mut ConnectionManager, epoch: i64) -> RedisResult<Option<Cleared>> {
+        let text: Option<String> = redis.get(format!("{}:cleared", self.base(epoch))).await?;
+        Ok(text.as_deref().and_then(|text| {
+            let (erasures, floor) = text.split_once('/')?;
+            Some(Cleared {
+                erasures: erasures.parse().ok()?,
+                floor: Position::parse(floor)?,
+            })
+        }))
+    }
+
+    /// Drops entries before the floor, or all of them; hubs that had not read them take them from the database.
+    pub async fn clear(&self, redis: &mut ConnectionManager, epoch: i64, to: Cleared, all: bool) -> RedisResult<()> {
+        let base = self.base(epoch);
+        let least = if all { String::new() } else { to.floor.to_string() };
+        let mut call = self.clear.prepare_invoke();
+        call.key(format!("{base}:stream")).key(format!("{base}:cleared"));
+        call.arg(least).arg(format!("{}/{}", to.erasures, to.floor));
+        call.invoke_async(redis).await
     }
 
     /// Adds entries that follow `previous`. If the stream ends elsewhere nothing is added, and that place is the answer.
@@ -97,14 +140,14 @@ impl FeedStream {
             before = entry.position;
         }
         let elsewhere: String = call.invoke_async(redis).await?;
-        Ok(parse(&elsewhere))
+        Ok(Position::parse(&elsewhere))
     }
 
     /// Where the stream ends; none if it is new.
     pub async fn head(&self, redis: &mut ConnectionManager, epoch: i64) -> RedisResult<Option<Position>> {
         let (_, head) = self.keys(epoch);
         let place: Option<String> = redis.get(head).await?;
-        Ok(place.as_deref().and_then(parse))
+        Ok(place.as_deref().and_then(Position::parse))
     }
 
     /// Entries after a place; waits up to `wait_ms` for the first.
@@ -125,21 +168,13 @@ impl FeedStream {
                 let fact: String = id.get("fact")?;
                 let previous: String = id.get("prev")?;
                 Some(Linked {
-                    previous: parse(&previous)?,
+                    previous: Position::parse(&previous)?,
                     entry: Entry {
-                        position: parse(&id.id)?,
+                        position: Position::parse(&id.id)?,
                         fact: serde_json::from_str(&fact).ok()?,
                     },
                 })
             })
             .collect())
     }
-}
-
-fn parse(place: &str) -> Option<Position> {
-    let (xid, seq) = place.split_once('-')?;
-    Some(Position {
-        xid: xid.parse().ok()?,
-        seq: seq.parse().ok()?,
-    })
 }

@@ -183,14 +183,7 @@ fn body(input: &MessageDescriptor, bound: &[String], body: &str, schemas: &mut S
 }
 
 fn responses(pool: &DescriptorPool, method: &MethodDescriptor, rule: &Rule, schemas: &mut Schemas) -> Value {
-    let output = method.output();
-    let mut schema = schemas.message(&output);
-    let mut text = descriptor::comment(&output.parent_file(), output.path());
-    if method.is_server_streaming() {
-        schema = json!({ "type": "array", "items": schema });
-        text += "\n\nA stream: one array that grows while the connection is open; each element is sent as it happens.";
-    }
-    let mut good = json!({ "description": text, "content": { "application/json": { "schema": schema } } });
+    let mut good = answer(method, schemas);
     if method.input().get_field_by_name("request_id").is_some() {
         good["headers"] = json!({ "idempotent-replayed": { "$ref": "#/components/headers/IdempotentReplayed" } });
     }
@@ -210,6 +203,24 @@ fn responses(pool: &DescriptorPool, method: &MethodDescriptor, rule: &Rule, sche
         all.insert(status.to_string(), shared);
     }
     Value::Object(all.into_iter().collect())
+}
+
+/// What an RPC answers when it does not refuse.
+fn answer(method: &MethodDescriptor, schemas: &mut Schemas) -> Value {
+    let output = method.output();
+    if output.full_name() == "google.api.HttpBody" {
+        return json!({
+            "description": "A file, sent in pieces as it is read.",
+            "content": { "*/*": { "schema": { "type": "string" } } },
+        });
+    }
+    let mut schema = schemas.message(&output);
+    let mut text = descriptor::comment(&output.parent_file(), output.path());
+    if method.is_server_streaming() {
+        schema = json!({ "type": "array", "items": schema });
+        text += "\n\nA stream: one array that grows while the connection is open; each element is sent as it happens.";
+    }
+    json!({ "description": text, "content": { "application/json": { "schema": schema } } })
 }
 
 /// What an RPC may refuse for, by HTTP status: reason and comment.

@@ -91,6 +91,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateAgentRequest) -> Resu
         return Err(Error::required("agent.user_id"));
     }
     let user = UserId(wire.user_id);
+    change.trail.subject(user);
     let profile = agent_mask::profile(wire)?;
     store::user::get(change.tx(), user)
         .await?
@@ -103,8 +104,9 @@ async fn create(app: &App, call: &Call, request: pb::CreateAgentRequest) -> Resu
         now: change.now,
     };
     let agent = store::agent::insert(change.tx(), &draft).await?;
+    change.trail.resource("agent", agent.id.0);
     change.agent_fact(FactKind::AgentCreated, agent.clone());
-    change.commit(wire::agent(&agent)).await
+    done(change, &agent).await
 }
 
 async fn update(app: &App, call: &Call, request: pb::UpdateAgentRequest) -> Result<Response<pb::Agent>> {
@@ -128,7 +130,7 @@ async fn update(app: &App, call: &Call, request: pb::UpdateAgentRequest) -> Resu
     agent_mask::apply(&mut agent.profile, &wire, request.update_mask.as_ref())?;
     let agent = store::agent::save(change.tx(), &agent, change.now).await?;
     change.agent_fact(FactKind::AgentUpdated, agent.clone());
-    change.commit(wire::agent(&agent)).await
+    done(change, &agent).await
 }
 
 async fn delete(app: &App, call: &Call, request: pb::DeleteAgentRequest) -> Result<Response<pb::Agent>> {
@@ -143,12 +145,14 @@ async fn delete(app: &App, call: &Call, request: pb::DeleteAgentRequest) -> Resu
     }
     let mut agent = live(&change, id, &request.etag).await?;
     if !agent.tasks.is_empty() {
-        return Err(Error::StillInUse);
+        return Err(Error::StillInUse {
+            count: agent.tasks.len(),
+        });
     }
     agent.deleted = Some(change.now);
     let agent = store::agent::save(change.tx(), &agent, change.now).await?;
     change.agent_fact(FactKind::AgentDeleted, agent.clone());
-    change.commit(wire::agent(&agent)).await
+    done(change, &agent).await
 }
 
 async fn undelete(app: &App, call: &Call, request: pb::UndeleteAgentRequest) -> Result<Response<pb::Agent>> {
@@ -170,7 +174,7 @@ async fn undelete(app: &App, call: &Call, request: pb::UndeleteAgentRequest) -> 
     user.filter(User::may_sign_in).ok_or(Error::NotFound(Missing::User))?;
     let agent = store::agent::save(change.tx(), &agent, change.now).await?;
     change.agent_fact(FactKind::AgentUndeleted, agent.clone());
-    change.commit(wire::agent(&agent)).await
+    done(change, &agent).await
 }
 
 async fn set_availability(app: &App, call: &Call, request: pb::SetAvailabilityRequest) -> Result<Response<pb::Agent>> {
@@ -185,17 +189,25 @@ async fn set_availability(app: &App, call: &Call, request: pb::SetAvailabilityRe
     let mut change = Change::begin(app, call, &mut conn, asked("SetAvailability", &request.request_id), &request).await?;
     let id = AgentId(request.id);
     store::agent::lock(change.tx(), &[id]).await?;
+    // Fixes under way are taken before the shift ends, or know that it did.
+    store::position::lock(change.tx(), [id]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
     let mut agent = live(&change, id, &request.etag).await?;
     if agent.duty == duty {
-        return change.commit(wire::agent(&agent)).await;
+        return done(change, &agent).await;
     }
     agent.set_duty(duty, change.now);
     let agent = store::agent::save(change.tx(), &agent, change.now).await?;
     change.agent_fact(FactKind::AgentAvailabilityChanged, agent.clone());
-    change.commit(wire::agent(&agent)).await
+    done(change, &agent).await
+}
+
+/// Makes the change last, and shows the agent.
+async fn done(change: Change<'_>, agent: &Agent) -> Result<Response<pb::Agent>> {
+    let answer = wire::agent(agent, change.lens());
+    change.commit(answer).await
 }
 
 fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {

@@ -9,6 +9,7 @@ use crate::{
         AgentId,
         access::{Caller, Level},
         agent::{Agent, Availability},
+        lens::Lens,
     },
     error::{Error, Missing, Result},
     pb,
@@ -20,7 +21,7 @@ pub async fn get(app: &App, call: &Call, request: pb::GetAgentRequest) -> Result
     let caller = call.caller()?;
     let conn = app.database.lease().await?;
     let agent = visible(&*conn, AgentId(request.id), &caller).await?;
-    Ok(Response::new(wire::agent(&agent)))
+    Ok(Response::new(wire::agent(&agent, app.precision.lens(&caller))))
 }
 
 /// ListAgents.
@@ -37,14 +38,17 @@ pub async fn list(app: &App, call: &Call, request: pb::ListAgentsRequest) -> Res
         filter: wire_filter.clone(),
     };
     let query = page::Query::of("ListAgents", &bound, caller.user.0);
-    let filter = filter(wire_filter.unwrap_or_default(), &caller)?;
+    let lens = app.precision.lens(&caller);
+    let filter = filter(wire_filter.unwrap_or_default(), &caller, lens)?;
     let after = query.open(&page_token)?.map_or(0, |[id]| id);
     let limit = page::limit(page_size, 50);
     let conn = app.database.lease().await?;
     let mut rows = store::agent_list::page(&*conn, &filter, after, limit).await?;
     let next_page_token = query.cut(&mut rows, limit, |agent| [agent.id.0]);
+    // Who sees cells gets those whose cell's middle lies in the rectangle: it tells no more than that.
+    rows.retain(|agent| filter.holds(agent));
     Ok(Response::new(pb::ListAgentsResponse {
-        agents: rows.iter().map(wire::agent).collect(),
+        agents: rows.iter().map(|agent| wire::agent(agent, lens)).collect(),
         next_page_token,
     }))
 }
@@ -57,7 +61,8 @@ pub async fn visible(on: &impl Query, id: AgentId, caller: &Caller) -> Result<Ag
         .ok_or(Error::NotFound(Missing::Agent))
 }
 
-fn filter(wire: pb::AgentFilter, caller: &Caller) -> Result<Filter> {
+/// The filter as a caller may have it.
+pub fn filter(wire: pb::AgentFilter, caller: &Caller, lens: Lens) -> Result<Filter> {
     let pb::AgentFilter {
         availabilities,
         units,
@@ -73,5 +78,7 @@ fn filter(wire: pb::AgentFilter, caller: &Caller) -> Result<Filter> {
         bounds: r#box.map(|bounds| wire::bounds("filter.box", bounds)).transpose()?,
         deleted_shown,
         sight: caller.sight(),
+        viewer: caller.user,
+        lens,
     })
 }

@@ -53,6 +53,7 @@ async fn watch(
     } = request;
     let interest = Interest {
         caller: signed_in.caller.clone(),
+        lens: app.precision.shared_lens(&signed_in.caller),
         wanted: wanted(filter.unwrap_or_default())?,
     };
     if include_snapshot && !cursor.is_empty() {
@@ -104,7 +105,8 @@ async fn reachable(app: &App, cursor: Cursor, epoch: i64) -> Result<Position> {
     Ok(cursor.position)
 }
 
-fn wanted(filter: pb::WatchFilter) -> Result<Wanted> {
+/// Which events a filter names.
+pub fn wanted(filter: pb::WatchFilter) -> Result<Wanted> {
     let pb::WatchFilter {
         nouns,
         types,

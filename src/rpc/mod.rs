@@ -4,21 +4,30 @@ pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
 pub mod api_token;
+pub mod audit;
+pub mod audit_export;
 pub mod auth;
 pub mod auth_mail;
 pub mod auth_password;
 pub mod auth_session;
 pub mod auth_totp;
 pub mod change;
+pub mod consent;
 pub mod edge;
 pub mod event;
+pub mod export;
 pub mod legacy;
 pub mod letter;
+pub mod location;
+pub mod national_id;
 pub mod nearby;
 pub mod page;
 pub mod permission;
 pub mod position;
+pub mod privacy;
 pub mod proof;
+pub mod retention;
+pub mod rule;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
@@ -39,6 +48,7 @@ use tonic::{Extensions, Request};
 use uuid::Uuid;
 
 use crate::{
+    audit::Trail,
     domain::access::Caller,
     error::{Error, Result},
     identity::{Credential, SignedIn},
@@ -61,6 +71,8 @@ pub struct Call {
     pub door: Door,
     /// What the caller's program says of itself; printable, and not long.
     pub user_agent: String,
+    /// What is to be written down of it.
+    pub trail: Trail,
 }
 
 impl Call {

@@ -12,6 +12,7 @@ use crate::{
         AgentId,
         access::Caller,
         agent::{Agent, Obstacle},
+        lens::Lens,
     },
     error::{Error, Result},
     pb,
@@ -30,7 +31,9 @@ const FIX_AGE: SignedDuration = SignedDuration::from_mins(15);
 /// ListNearby.
 pub async fn list(app: &App, call: &Call, request: pb::ListNearbyRequest) -> Result<Response<pb::ListNearbyResponse>> {
     let now = app.clock.now();
-    let wanted = wanted(request, &call.caller()?, now)?;
+    let caller = call.caller()?;
+    let lens = app.precision.lens(&caller);
+    let wanted = wanted(request, &caller, now)?;
     let conn = app.database.lease().await?;
     let neighbors = store::nearby::find(&*conn, &wanted).await?;
     let ids: Vec<AgentId> = neighbors.able.iter().map(|near| near.id).collect();
@@ -39,13 +42,18 @@ pub async fn list(app: &App, call: &Call, request: pb::ListNearbyRequest) -> Res
     let agents = neighbors
         .able
         .into_iter()
-        .filter_map(|near| Some(able(&near, &found.remove(&near.id)?, now)))
+        .filter_map(|near| Some(able(&near, &found.remove(&near.id)?, lens, now)))
         .collect();
-    let skipped = neighbors.unable.into_iter().filter_map(|near| skipped(near, now)).collect();
+    let skipped = neighbors
+        .unable
+        .into_iter()
+        .filter_map(|near| skipped(near, lens, now))
+        .collect();
     Ok(Response::new(pb::ListNearbyResponse { agents, skipped }))
 }
 
-fn wanted(request: pb::ListNearbyRequest, caller: &Caller, now: Timestamp) -> Result<Wanted> {
+/// Who is looked for at `now`.
+pub fn wanted(request: pb::ListNearbyRequest, caller: &Caller, now: Timestamp) -> Result<Wanted> {
     let pb::ListNearbyRequest {
         location,
         page_size,
@@ -69,15 +77,15 @@ fn wanted(request: pb::ListNearbyRequest, caller: &Caller, now: Timestamp) -> Re
     })
 }
 
-fn able(near: &Near, agent: &Agent, now: Timestamp) -> pb::NearbyAgent {
+fn able(near: &Near, agent: &Agent, lens: Lens, now: Timestamp) -> pb::NearbyAgent {
     pb::NearbyAgent {
-        agent: Some(wire::agent(agent)),
-        distance_meters: near.meters,
+        agent: Some(wire::agent(agent, lens)),
+        distance_meters: lens.distance(near.meters),
         fix_age: Some(fix_age(near, now)),
     }
 }
 
-fn skipped(near: Near, now: Timestamp) -> Option<pb::SkippedAgent> {
+fn skipped(near: Near, lens: Lens, now: Timestamp) -> Option<pb::SkippedAgent> {
     let reason: Obstacle = near.obstacle?;
     let fix_age = Some(fix_age(&near, now));
     let Near {
@@ -90,7 +98,7 @@ fn skipped(near: Near, now: Timestamp) -> Option<pb::SkippedAgent> {
     Some(pb::SkippedAgent {
         agent_id: id.0,
         code,
-        distance_meters: meters,
+        distance_meters: lens.distance(meters),
         fix_age,
         reason: reason as i32,
     })

@@ -25,6 +25,9 @@ const REFUSED: usize = 100;
 /// Length of a track, unless the request says from when.
 const TRACK: SignedDuration = SignedDuration::from_hours(24);
 
+/// End of a shift that others do not see in the track of who is off duty.
+const WITHHELD: SignedDuration = SignedDuration::from_mins(15);
+
 /// What became of fixes so far.
 #[derive(Debug, Default)]
 struct Sum {
@@ -127,7 +130,9 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     let sight = caller.sight();
     let reporters = store::position::reporters(&tx, &agents, sight.as_ref()).await?;
     let count = fixes.len();
-    let usable = sift(fixes, &reporters, now, sum);
+    let late = late(&fixes, &reporters);
+    let within = store::shift::within(&tx, late).await?;
+    let usable = sift(fixes, &reporters, &within, now, sum);
     let known = store::position::namesakes(&tx, usable.iter()).await?;
     let intake = Intake::of(usable, known);
     store::position::ensure(&tx, &intake.added).await?;
@@ -145,21 +150,46 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     Ok(())
 }
 
-fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
+/// The fixes of a report.
+pub fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
     let of = |(index, position)| wire::fix(&format!("positions[{index}]"), position);
     request.positions.into_iter().enumerate().map(of).collect()
 }
 
-/// The fixes that can be used; refuses the others.
-fn sift(fixes: Vec<Fix>, reporters: &BTreeMap<AgentId, Reporter>, now: Timestamp, sum: &mut Sum) -> Vec<Fix> {
-    let mut usable = Vec::with_capacity(fixes.len());
-    for (index, fix) in fixes.into_iter().enumerate() {
-        let known = if reporters.contains_key(&fix.agent) {
+type Reporters = BTreeMap<AgentId, Reporter>;
+
+/// Fixes of before their agents last began or ended their duty.
+fn late<'a>(fixes: &'a [Fix], reporters: &'a Reporters) -> impl Iterator<Item = &'a Fix> {
+    let service = |fix: &Fix| reporters.get(&fix.agent).map(|reporter| reporter.service);
+    fixes
+        .iter()
+        .filter(move |fix| service(fix).is_some_and(|service| service.covers(fix.time).is_none()))
+}
+
+/// The fixes that can be used; refuses the others. `within` are those of shifts that are over.
+fn sift(
+    fixes: Vec<Fix>,
+    reporters: &Reporters,
+    within: &BTreeSet<(AgentId, Timestamp)>,
+    now: Timestamp,
+    sum: &mut Sum,
+) -> Vec<Fix> {
+    let check = |fix: &Fix| {
+        let reporter = reporters.get(&fix.agent).ok_or(Refusal::AgentNotFound)?;
+        fix.check_time(now)?;
+        if reporter.refuses {
+            return Err(Refusal::ConsentWithdrawn);
+        }
+        let on_duty = reporter.service.covers(fix.time);
+        if on_duty.unwrap_or_else(|| within.contains(&fix.name())) {
             Ok(())
         } else {
-            Err(Refusal::AgentNotFound)
-        };
-        match known.and_then(|()| fix.check_time(now)) {
+            Err(Refusal::OffDuty)
+        }
+    };
+    let mut usable = Vec::with_capacity(fixes.len());
+    for (index, fix) in fixes.into_iter().enumerate() {
+        match check(&fix) {
             Ok(()) => usable.push(fix),
             Err(reason) => sum.refuse(index, reason),
         }
@@ -171,7 +201,7 @@ fn sift(fixes: Vec<Fix>, reporters: &BTreeMap<AgentId, Reporter>, now: Timestamp
 async fn settle(
     tx: &store::Tx<'_>,
     intake: &Intake,
-    reporters: &BTreeMap<AgentId, Reporter>,
+    reporters: &Reporters,
     caller: &Caller,
     now: Timestamp,
 ) -> Result<Vec<Fact>> {
@@ -192,6 +222,7 @@ async fn settle(
                 user: reporter.user,
                 tasks: reporter.tasks.clone(),
                 zone: zones.get(&fix.agent).copied().flatten(),
+                off_duty: !reporter.service.duty.is_on(),
             },
             before: Before {
                 audience: Vec::new(),
@@ -207,6 +238,8 @@ async fn settle(
 /// GetTrack.
 pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Result<Response<pb::GetTrackResponse>> {
     let (caller, now) = (call.caller()?, app.clock.now());
+    call.trail.resource("agent", request.agent_id);
+    call.trail.request(&request);
     let pb::GetTrackRequest {
         agent_id,
         start_time,
@@ -236,15 +269,30 @@ pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Resu
     let limit = page::limit(page_size, 1000);
     let conn = app.database.lease().await?;
     let agent = agent_read::visible(&*conn, AgentId(agent_id), &caller).await?;
+    call.trail.subject(agent.user);
+    let lens = app.precision.lens(&caller);
+    let own = lens.is_own(agent.user);
+    let shown_until = if own {
+        until
+    } else {
+        until.min(shown_until(&*conn, agent.id).await?)
+    };
     // Where an agent was beyond the zones of who asks is not theirs to know, though it is within them now.
-    let sight = caller.sight().filter(|sight| sight.user != agent.user);
+    let sight = caller.sight().filter(|_| !own);
     let zones = sight.as_ref().map(|sight| sight.zones.as_slice());
-    let mut fixes = store::position::track(&*conn, agent.id, (from, until), zones, limit).await?;
+    let mut fixes = store::position::track(&*conn, agent.id, (from, shown_until), zones, limit).await?;
     let next_page_token = query.cut(&mut fixes, limit, |fix| [fix.time.as_microsecond(), until.as_microsecond()]);
+    let shown = |fix: &Fix| wire::position(&if own { *fix } else { lens.blurred(fix) });
     Ok(Response::new(pb::GetTrackResponse {
-        positions: fixes.iter().map(wire::position).collect(),
+        positions: fixes.iter().map(shown).collect(),
         next_page_token,
     }))
+}
+
+/// Until when others may see an agent's track: of who is off duty, not where they were at the end of the shift.
+async fn shown_until(on: &impl store::Query, agent: AgentId) -> Result<Timestamp> {
+    let off_since = store::shift::off_since(on, agent).await?;
+    Ok(off_since.map_or(Timestamp::MAX, |since| since - WITHHELD))
 }
 
 /// A time in a page token.

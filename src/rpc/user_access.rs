@@ -108,6 +108,7 @@ async fn change(
         return Ok(answer);
     }
     giver(&change).await?;
+    change.trail.reason(&request.reason);
     let mut user = living(&change, id, &request.etag).await?;
     step(&mut user);
     let saved = store::user::save(change.tx(), &user, change.now).await?;
@@ -157,8 +158,9 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteUserRequest) -> R
     }
     giver(&change).await?;
     let mut user = living(&change, id, &request.etag).await?;
-    if store::user::has_open_tasks(change.tx(), id).await? {
-        return Err(Error::StillInUse);
+    let count = store::user::open_tasks(change.tx(), id).await?;
+    if count > 0 {
+        return Err(Error::StillInUse { count });
     }
     for mut agent in store::agent::find(change.tx(), agent.as_slice()).await? {
         agent.deleted = Some(change.now);
@@ -186,6 +188,7 @@ pub async fn undelete(app: &App, call: &Call, request: pb::UserStepRequest) -> R
         return Ok(answer);
     }
     giver(&change).await?;
+    change.trail.reason(&request.reason);
     let mut user = change.user(id, &request.etag).await?;
     if user.erased.is_some() {
         return Err(Error::NotFound(Missing::User));

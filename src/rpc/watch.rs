@@ -12,6 +12,7 @@ use crate::{
         access::Sight,
         fact::{Fact, Subject},
         interest::{AGENT_HIDDEN, Hearing, Interest, Noun, TASK_HIDDEN},
+        lens::Lens,
     },
     error::{Error, Result},
     identity::SignedIn,
@@ -234,7 +235,8 @@ impl Watch {
             let Some(last) = agents.last() else { return Ok(sent) };
             after = last.id.0;
             for agent in agents.iter().filter(|agent| self.interest.has_agent(agent)) {
-                self.send_row(pb::snapshot_row::Resource::Agent(wire::agent(agent))).await?;
+                self.send_row(pb::snapshot_row::Resource::Agent(wire::agent(agent, self.lens())))
+                    .await?;
                 sent += 1;
             }
         }
@@ -304,16 +306,30 @@ impl Watch {
         })
     }
 
+    /// How this watcher sees where others are, as it is now.
+    fn lens(&self) -> Lens {
+        self.app.precision.shared_lens(&self.interest.caller)
+    }
+
     fn resource(&self, subject: &Subject) -> pb::event::Resource {
         match subject {
             Subject::Task(task) => pb::event::Resource::Task(wire::task(task, &self.interest.caller, self.app.clock.now())),
-            Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent)),
+            Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent, self.lens())),
             Subject::Fix {
                 fix,
-                user: _,
+                user,
                 tasks: _,
                 zone: _,
-            } => pb::event::Resource::Position(wire::position(fix)),
+                off_duty: _,
+            } => {
+                // Of who is off duty the interest has let through one's own only.
+                let seen = if self.lens().is_own(*user) {
+                    *fix
+                } else {
+                    self.lens().blurred(fix)
+                };
+                pb::event::Resource::Position(wire::position(&seen))
+            }
         }
     }
 }

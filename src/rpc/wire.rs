@@ -11,6 +11,7 @@ use crate::{
         access::{Caller, Level},
         agent::{Agent, Fix, Source},
         geo::{Bounds, Point},
+        lens::Lens,
         session::Session,
         task::{Action, Task},
         user::{Name, User, View},
@@ -158,15 +159,15 @@ pub fn task(task: &Task, caller: &Caller, now: Timestamp) -> pb::Task {
     }
 }
 
-/// An agent.
-pub fn agent(agent: &Agent) -> pb::Agent {
+/// An agent, and where it is as somebody sees it.
+pub fn agent(agent: &Agent, lens: Lens) -> pb::Agent {
     let Agent {
         id,
         uid,
         user,
         display_name,
         profile,
-        duty: _,
+        duty,
         occupied: _,
         availability_since,
         fix,
@@ -188,7 +189,11 @@ pub fn agent(agent: &Agent) -> pb::Agent {
         specialty: profile.specialty.clone(),
         availability: agent.availability() as i32,
         availability_time: Some(timestamp(*availability_since)),
-        position: fix.as_ref().map(position),
+        position: fix
+            .as_ref()
+            .and_then(|fix| lens.fix(fix, *user, !duty.is_on()))
+            .as_ref()
+            .map(position),
         task_ids: tasks.iter().map(|task| task.0).collect(),
         create_time: Some(timestamp(*created)),
         update_time: Some(timestamp(*updated)),

@@ -85,8 +85,9 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<Agent> {
     } = profile;
     let row = tx
         .one(
-            "insert into agents (uid, user_id, code, rank, unit, specialty, duty, availability_time, create_time, update_time)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8) returning id",
+            "insert into agents (uid, user_id, code, rank, unit, specialty, duty, duty_time, availability_time, create_time,
+                                 update_time)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $8) returning id",
             &[uid, &user.0, code, rank, unit, specialty, &(Duty::OffDuty as i16), now],
         )
         .await?;
@@ -94,7 +95,7 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<Agent> {
     get(tx, id).await?.ok_or_else(|| Error::internal("a new agent is gone"))
 }
 
-/// Writes profile, duty and deletion of an agent as its next version, and reads it back.
+/// Writes profile, duty and deletion of an agent as its next version, and reads it back. Who ends a shift has it written down.
 pub async fn save(tx: &Tx<'_>, agent: &Agent, now: Timestamp) -> Result<Agent> {
     let Agent {
         id,
@@ -110,9 +111,13 @@ pub async fn save(tx: &Tx<'_>, agent: &Agent, now: Timestamp) -> Result<Agent> {
         unit,
         specialty,
     } = profile;
+    if !duty.is_on() {
+        super::shift::end(tx, *id, now).await?;
+    }
     let changed = tx
         .run(
             "update agents set code = $2, rank = $3, unit = $4, specialty = $5, duty = $6, availability_time = $7,
+                    duty_time = case when (duty = 3) = ($6::smallint = 3) then duty_time else $9 end,
                     delete_time = $8, update_time = $9, revision = revision + 1
              where id = $1",
             &[

@@ -249,13 +249,12 @@ pub async fn count(on: &impl Query) -> Result<(i64, i64)> {
     Ok((row.read("waiting")?, row.read("dead")?))
 }
 
-/// Gives up what is not worth sending any more at `now`, and forgets secrets and failed mails that ended before then.
-pub async fn tidy(on: &impl Query, before: Timestamp, now: Timestamp) -> Result<()> {
+/// Gives up what is not worth sending any more.
+pub async fn give_up_late(on: &impl Query, now: Timestamp) -> Result<()> {
     on.run(
         "update mails set fail_time = $1, sealed = '' where fail_time is null and expire_time <= $1 and next_time <= $1",
         &[&now],
     )
-    .await?;
-    on.run("delete from mailed_tokens where expire_time < $1", &[&before]).await?;
-    on.run("delete from mails where fail_time < $1", &[&before]).await.map(drop)
+    .await
+    .map(drop)
 }

@@ -22,7 +22,8 @@ use crate::{
     error::Result,
 };
 
-/// Agents that a walk passes at most, whether they can go or not.
+/// Agents that a walk passes at most, whether they can go or not. Who is off duty is not met at all: where they are is
+/// nobody's business.
 const REACH: i64 = 2000;
 
 /// Obstacles that an answer names at most.
@@ -147,7 +148,7 @@ fn walk_sql(filter: &str) -> String {
                      cross join lateral (select case when a.duty = 1
                                   then exists (select from assignments s where s.agent_id = a.id and s.occupying)
                                   else false end as occupied offset 0) w
-                     where a.id = near.agent_id and a.delete_time is null
+                     where a.id = near.agent_id and a.delete_time is null and a.duty <> 3
                        and (cardinality($5::text[]) = 0 or a.unit = any($5))
                        and (cardinality($6::text[]) = 0 or a.specialty = any($6))
                        and ($7::bigint is null or a.user_id = $7 or near.zone_id = any($8)) offset 0) a
@@ -265,7 +266,7 @@ async fn nearest(on: &impl Query, wanted: &Wanted, able: bool, count: usize, wit
     let sql = format!(
         "select a.id as agent_id, a.code, l.fix_time, a.duty, {work} as occupied, st_distance(l.location, {center}, true) as meters
          from agents a join agent_locations l on l.agent_id = a.id
-         where a.delete_time is null and {test}{} order by meters, a.id limit {count}",
+         where a.delete_time is null and a.duty <> 3 and {test}{} order by meters, a.id limit {count}",
         conditions.sql
     );
     let rows = on.typed(&sql, &conditions.params()).await?;

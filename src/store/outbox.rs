@@ -22,6 +22,17 @@ pub struct Position {
     pub seq: i64,
 }
 
+impl Position {
+    /// The place that a text of [`Position::to_string`] names.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (xid, seq) = text.split_once('-')?;
+        Some(Self {
+            xid: xid.parse().ok()?,
+            seq: seq.parse().ok()?,
+        })
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.xid, self.seq)
@@ -43,11 +54,13 @@ pub async fn add(tx: &Tx<'_>, facts: &[Fact]) -> Result<()> {
         return Ok(());
     }
     let times: Vec<Timestamp> = facts.iter().map(|fact| fact.time).collect();
+    let users: Vec<Option<i64>> = facts.iter().map(|fact| fact.subject.user().map(|user| user.0)).collect();
     let facts: Vec<Json<&Fact>> = facts.iter().map(Json).collect();
     tx.run(
-        "insert into outbox (event_time, fact) select n.event_time, n.fact from unnest($1::timestamptz[], $2::jsonb[])
-         with ordinality n (event_time, fact, place) order by n.place",
-        &[&times, &facts],
+        "insert into outbox (event_time, user_id, fact)
+         select n.event_time, n.user_id, n.fact from unnest($1::timestamptz[], $2::bigint[], $3::jsonb[])
+         with ordinality n (event_time, user_id, fact, place) order by n.place",
+        &[&times, &users, &facts],
     )
     .await?;
     Ok(())
@@ -115,13 +128,15 @@ pub struct Feed {
     pub floor: Position,
     /// No transaction has this number yet.
     pub next_xid: i64,
+    /// Grows when facts are taken out of its middle: copies of it are to be forgotten.
+    pub erasures: i64,
 }
 
 /// The feed.
 pub async fn feed(on: &impl Query) -> Result<Feed> {
     let row = on
         .one(
-            "select epoch, floor_xid, floor_seq, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next_xid from feed",
+            "select epoch, floor_xid, floor_seq, erasures, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next_xid from feed",
             &[],
         )
         .await?;
@@ -132,6 +147,7 @@ pub async fn feed(on: &impl Query) -> Result<Feed> {
             seq: row.read("floor_seq")?,
         },
         next_xid: row.read("next_xid")?,
+        erasures: row.read("erasures")?,
     })
 }
 

@@ -22,7 +22,7 @@ use crate::{
     domain::{
         AgentId, TaskId, UserId, ZoneId,
         access::Sight,
-        agent::{Fix, POSITION_RETENTION},
+        agent::{Duty, Fix, Service},
     },
     error::{Error, Result},
 };
@@ -35,9 +35,6 @@ const LOCKS: i64 = 64;
 
 /// Days ahead that have their partition ready.
 const DAYS_AHEAD: i64 = 2;
-
-/// How much longer than positions reach back their partitions stay: calls under way may still write to them.
-const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Waits until no other transaction adds fixes of these agents, or changes zones. After `agent::lock`, before everything else.
 pub async fn lock(tx: &Tx<'_>, agents: impl IntoIterator<Item = AgentId>) -> Result<()> {
@@ -64,6 +61,10 @@ pub struct Reporter {
     pub fix: Option<Fix>,
     /// Zone that holds it.
     pub zone: Option<ZoneId>,
+    /// Since when it is on duty, or off it.
+    pub service: Service,
+    /// The person does not agree that their place is known.
+    pub refuses: bool,
 }
 
 /// Those of the agents that are not deleted; only those that somebody sees, if told.
@@ -79,6 +80,11 @@ pub async fn reporters(on: &impl Query, agents: &[AgentId], sight: Option<&Sight
             tasks: Vec::new(),
             fix: decode_fix(row, id)?,
             zone: row.read::<Option<i64>>("zone_id")?.map(ZoneId),
+            service: Service {
+                duty: row.read_enum("duty", Duty::of)?,
+                since: row.read("duty_time")?,
+            },
+            refuses: row.read("refuses")?,
         };
         reporters.insert(id, reporter);
     }
@@ -93,9 +99,11 @@ pub async fn reporters(on: &impl Query, agents: &[AgentId], sight: Option<&Sight
 async fn located(on: &impl Query, agents: &[i64], sight: Option<&Sight>) -> Result<Vec<Row>> {
     let (user, zones) = super::conditions::seen(sight);
     on.rows(
-        "select a.id, a.user_id, l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source
+        "select a.id, a.user_id, a.duty, a.duty_time, l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source,
+                exists (select from consents c
+                        where c.user_id = a.user_id and c.purpose = 2 and not c.replaced and not c.granted) as refuses
          from agents a left join agent_locations l on l.agent_id = a.id
-         where a.id = any($1) and a.delete_time is null 
+         where a.id = any($1) and a.delete_time is null
            and ($2::bigint is null or a.user_id = $2 or l.zone_id = any($3))",
         &[&agents, &user, &zones],
     )
@@ -312,10 +320,25 @@ pub async fn ensure_ahead(on: &impl Query, now: Timestamp) -> Result<()> {
         .map(drop)
 }
 
-/// Drops the partitions that hold nothing but fixes older than positions reach back; says how many.
-pub async fn drop_old(on: &impl Query, now: Timestamp) -> Result<i64> {
-    let oldest = day(now - POSITION_RETENTION - GRACE);
-    on.one("select drop_position_partitions($1) as gone", &[&oldest])
+/// Drops the partitions that hold nothing but fixes of before; says how many.
+pub async fn drop_before(on: &impl Query, before: Timestamp) -> Result<i64> {
+    on.one("select drop_position_partitions($1) as gone", &[&day(before)])
         .await?
         .read("gone")
+}
+
+/// How many partitions [`drop_before`] would drop.
+pub async fn count_before(on: &impl Query, before: Timestamp) -> Result<i64> {
+    on.one(
+        "select count(*) as n from pg_inherits i join pg_class c on c.oid = i.inhrelid
+         where i.inhparent = 'positions'::regclass and c.relname < 'positions_' || to_char($1::date, 'YYYYMMDD')",
+        &[&day(before)],
+    )
+    .await?
+    .read("n")
+}
+
+/// Forgets where an agent was last.
+pub async fn forget_latest(tx: &Tx<'_>, agent: AgentId) -> Result<u64> {
+    tx.run("delete from agent_locations where agent_id = $1", &[&agent.0]).await
 }

@@ -61,12 +61,3 @@ pub async fn keep(tx: &Tx<'_>, ticket: &Ticket<'_>, response: &[u8]) -> Result<(
     .await?;
     Ok(())
 }
-
-/// Forgets answers older than `before`; up to 1000 at a time, says how many.
-pub async fn forget(on: &impl Query, before: Timestamp) -> Result<u64> {
-    on.run(
-        "delete from replays where ctid = any(array(select ctid from replays where create_time < $1 limit 1000))",
-        &[&before],
-    )
-    .await
-}

@@ -220,14 +220,6 @@ pub async fn end_others(
     Ok(u64::try_from(ended).unwrap_or_default())
 }
 
-/// Forgets sessions whose last day was before then, and refresh tokens that were used up before.
-pub async fn tidy(on: &impl Query, before: Timestamp) -> Result<()> {
-    on.run("delete from sessions where expire_time < $1", &[&before]).await?;
-    on.run("delete from refresh_tokens where use_time < $1", &[&before])
-        .await
-        .map(drop)
-}
-
 fn decode(row: &Row) -> Result<Session> {
     let ended: Option<Timestamp> = row.read("end_time")?;
     let reason: Option<i16> = row.read("end_reason")?;

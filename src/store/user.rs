@@ -256,19 +256,22 @@ pub async fn save_authority(tx: &Tx<'_>, id: UserId, authority: &Authority, now:
     get(tx, id).await?.ok_or_else(|| Error::internal("a locked user is gone"))
 }
 
-/// Whether open tasks wait for the user: delegated to it, or with its agent on them. Nothing new is delegated to it until
+/// How many open tasks wait for the user: delegated to it, or with its agent on them. Nothing new is delegated to it until
 /// the transaction ends.
-pub async fn has_open_tasks(tx: &Tx<'_>, id: UserId) -> Result<bool> {
+pub async fn open_tasks(tx: &Tx<'_>, id: UserId) -> Result<usize> {
     tx.run_sql("select from users where id = $1 for no key update", &[&id.0])
         .await?;
-    tx.one(
-        "select exists (select from tasks t where t.delegate_user_id = $1 and t.state <= 3 and t.delete_time is null)
-             or exists (select from agents a join assignments s on s.agent_id = a.id join tasks t on t.id = s.task_id
-                        where a.user_id = $1 and t.state <= 3 and t.delete_time is null) as any",
-        &[&id.0],
-    )
-    .await?
-    .read("any")
+    let row = tx
+        .one(
+            "select count(*) as n from tasks t
+             where t.state <= 3 and t.delete_time is null
+               and (t.delegate_user_id = $1
+                    or t.id in (select s.task_id from agents a join assignments s on s.agent_id = a.id where a.user_id = $1))",
+            &[&id.0],
+        )
+        .await?;
+    let count: i64 = row.read("n")?;
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
 /// A user from a row with [`COLUMNS`].

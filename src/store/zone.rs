@@ -76,12 +76,14 @@ pub async fn save(tx: &Tx<'_>, zone: &Zone, now: Timestamp) -> Result<Zone> {
     decode(&row.ok_or_else(|| Error::internal("a locked zone is gone"))?)
 }
 
-/// Whether somebody's authority ends at a zone; nobody's comes to until the transaction ends.
-pub async fn limits_somebody(tx: &Tx<'_>, id: ZoneId) -> Result<bool> {
+/// How many people's authority ends at a zone; nobody's comes to until the transaction ends.
+pub async fn limited(tx: &Tx<'_>, id: ZoneId) -> Result<usize> {
     tx.run_sql("select from zones where id = $1 for update", &[&id.0]).await?;
-    tx.one("select exists (select from user_zones where zone_id = $1) as any", &[&id.0])
-        .await?
-        .read("any")
+    let row = tx
+        .one("select count(*) as n from user_zones where zone_id = $1", &[&id.0])
+        .await?;
+    let count: i64 = row.read("n")?;
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
 /// Removes a zone that holds nothing any more.

@@ -88,13 +88,14 @@ impl Claims {
 
 /// Public keys by name.
 #[derive(Default)]
-struct Keys {
+pub struct Keys {
     by_name: HashMap<String, DecodingKey>,
     fetched: Option<Instant>,
 }
 
 impl Keys {
-    fn of(keys: &[Jwk]) -> Self {
+    /// Those of a key set that can be used.
+    pub fn of(keys: &[Jwk]) -> Self {
         let usable = keys.iter().filter(|key| key.kty == "OKP" && key.crv == "Ed25519");
         Self {
             by_name: usable
@@ -105,7 +106,7 @@ impl Keys {
     }
 
     /// Who the token speaks for; the name of its key if we do not have that key.
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Option<String>> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Option<String>> {
         if token.len() > TOKEN_LIMIT {
             return Err(None);
         }
@@ -250,10 +251,11 @@ impl Credential {
         good.then(|| (Arc::clone(&held.token), held.identity.until))
     }
 
-    /// Goes on with another token of the same user and level; refuses any other.
+    /// Goes on with another token of the same user, with the same level and as far a reach; refuses any other.
     pub fn renew(&self, token: &str, identity: Identity) -> bool {
         let mut held = self.held();
-        let same = held.identity.user == identity.user && held.identity.level == identity.level;
+        let rights = |identity: Identity| (identity.user, identity.level, identity.limited);
+        let same = rights(held.identity) == rights(identity);
         if same {
             *held = Held {
                 token: token.into(),

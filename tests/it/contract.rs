@@ -125,6 +125,10 @@ const FREE: &[(&str, &str)] = &[
         "gad.v1.ListTasksRequest.filter",
         "absent is everything; its own fields have rules",
     ),
+    (
+        "gad.v1.PublishConsentTextRequest.start_time",
+        "any time from now on; the handler compares them",
+    ),
     ("gad.v1.Task.location", "a task may be nowhere; its own fields have rules"),
     (
         "gad.v1.Task.planned_end_time",
@@ -418,6 +422,7 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Agent),
         Error::NotFound(Missing::User),
         Error::NotFound(Missing::Zone),
+        Error::NotFound(Missing::ConsentText),
         Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
         Error::IllegalStep {
@@ -435,7 +440,7 @@ fn errors() -> Vec<Error> {
         Error::EmailTaken,
         Error::IdentityTaken,
         Error::Csrf,
-        Error::StillInUse,
+        Error::StillInUse { count: 3 },
         Error::LastAdministrator,
         Error::RequestIdReused,
         Error::Stale,

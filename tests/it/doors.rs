@@ -1,5 +1,6 @@
 //! One call through each of the three doors: native gRPC, gRPC-web, REST.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Buf as _, BufMut as _};
 use futures::StreamExt as _;
 use gad::{
@@ -182,13 +183,19 @@ impl Doorway {
         let response = signed(self.rest_request(method, request), token).send().await.unwrap();
         let http = response.status().as_u16();
         let headers = response.headers();
-        assert_eq!(headers["content-type"], "application/json", "{http}");
+        let file = http == 200 && is_file(method);
+        let kind = if file { "application/x-ndjson" } else { "application/json" };
+        assert_eq!(headers["content-type"], kind, "{http}");
         assert!(!headers.contains_key("grpc-status"), "gRPC shines through");
         let replayed = headers.contains_key("idempotent-replayed");
         if http != 200 {
             let status: Value = response.json().await.unwrap();
             let outcome = Err(canonical(&self.status_type(), &status));
             return answer(outcome, replayed, Some(http));
+        }
+        if file {
+            let text = response.bytes().await.unwrap();
+            return answer(Ok(lines(&text)), replayed, Some(http));
         }
         let mut stream = response.bytes_stream();
         let (mut text, mut messages) = (Vec::new(), Vec::new());
@@ -242,13 +249,29 @@ impl Doorway {
 }
 
 fn answered(method: &MethodDescriptor, mut messages: Vec<Value>, replayed: bool, http: Option<u16>) -> Answer {
-    let outcome = if method.is_server_streaming() {
+    let outcome = if is_file(method) {
+        let pieces = messages
+            .iter()
+            .map(|message| STANDARD.decode(message["data"].as_str().unwrap()).unwrap());
+        lines(&pieces.collect::<Vec<_>>().concat())
+    } else if method.is_server_streaming() {
         json!(messages)
     } else {
         assert_eq!(messages.len(), 1, "one answer");
         messages.remove(0)
     };
     answer(Ok(outcome), replayed, http)
+}
+
+/// Whether a method answers with a file instead of messages.
+fn is_file(method: &MethodDescriptor) -> bool {
+    method.output().full_name() == "google.api.HttpBody"
+}
+
+/// A file of JSON Lines.
+fn lines(text: &[u8]) -> Value {
+    let lines = std::str::from_utf8(text).unwrap().lines();
+    lines.map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
 }
 
 fn answer(outcome: Result<Value, Value>, replayed: bool, http: Option<u16>) -> Answer {

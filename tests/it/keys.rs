@@ -143,6 +143,12 @@ async fn the_secret_key_can_be_changed() {
     };
     anybody.request_password_reset(ask).await.unwrap();
     let link = rosa.link(Purpose::Reset).await;
+    let id = pb::SetNationalIdRequest {
+        national_id: "1020304050".to_owned(),
+        ..Default::default()
+    };
+    let me = Person::of(&tokens, world.replica.channel());
+    me.privacy().set_national_id(id).await.unwrap();
 
     let start = async |secret: &str, former: Option<&str>| {
         let mut settings = world.settings.clone();
@@ -166,8 +172,10 @@ async fn the_secret_key_can_be_changed() {
     let done = keys::reseal(&database, &seal).await.unwrap();
     let expected = Resealed {
         keys: 1,
+        data_keys: 2,
         factors: 1,
         mails: 1,
+        audits: 1,
     };
     assert_eq!(done, expected);
     assert_eq!(keys::reseal(&database, &seal).await.unwrap(), Resealed::default());
@@ -182,6 +190,9 @@ async fn the_secret_key_can_be_changed() {
     login(&new.channel(), "rosa", DEMO_PASSWORD, &recovery[0])
         .await
         .expect("recovery codes last");
+    let me = Person::of(&tokens, new.channel());
+    let id = me.privacy().get_national_id(pb::GetNationalIdRequest { user_id: 0 }).await;
+    assert_eq!(id.unwrap().into_inner().national_id, "1020304050");
     let reset = pb::ResetPasswordRequest {
         token: link,
         new_password: NEW.to_owned(),

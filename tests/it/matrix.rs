@@ -158,6 +158,7 @@ fn share(method: &MethodDescriptor) -> &'static str {
         ("AgentService", _) => "agents",
         ("AuthService", _) => "auth",
         ("UserService", _) => "users",
+        ("PrivacyService", _) => "privacy",
         _ => "all else",
     }
 }
@@ -185,6 +186,11 @@ async fn signing_in_answers_alike_through_every_door() {
 #[tokio::test]
 async fn users_answer_alike_through_every_door() {
     alike("users").await;
+}
+
+#[tokio::test]
+async fn privacy_answers_alike_through_every_door() {
+    alike("privacy").await;
 }
 
 #[tokio::test]
@@ -244,6 +250,13 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
         "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),
         "RevokeApiToken" => request["reason"] = json!("Otra razón"),
+        "ErasePerson" => request["reason"] = json!("Otra razón"),
+        "PublishConsentText" => request["texts"][0]["title"] = json!("Otro título"),
+        "GrantConsent" => request["language"] = json!("en"),
+        "WithdrawConsent" => request["purpose"] = json!("CONSENT_PURPOSE_LOCATION"),
+        "UpdateRetentionPolicy" => request["keep"] = json!("864001s"),
+        "UpdateLocationPrecision" => request["meters"] = json!(5),
+        "SetNationalId" => request["national_id"] = json!("99999999"),
         _ => request["etag"] = json!("r0"),
     }
 }

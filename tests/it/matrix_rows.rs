@@ -40,6 +40,7 @@ pub fn rows() -> Vec<Row> {
         fixes(),
         events(),
         crate::matrix_people::rows(),
+        crate::matrix_privacy::rows(),
     ]
     .concat()
 }

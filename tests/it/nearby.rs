@@ -135,11 +135,8 @@ async fn whoever_cannot_go_is_skipped_with_the_reason() {
     age(16.0 * 60.0).await;
     let answer = nearby(&supervisor, from(CENTER)).await;
     assert!(answer.agents.is_empty());
-    let expected = [
-        (off, SkipReason::OffDuty),
-        (unavailable, SkipReason::Unavailable),
-        (stale, SkipReason::Stale),
-    ];
+    // Where somebody is who is off duty, is nobody's business.
+    let expected = [(unavailable, SkipReason::Unavailable), (stale, SkipReason::Stale)];
     assert_eq!(skipped(&answer), BTreeMap::from(expected));
     assert!(
         answer
@@ -152,7 +149,7 @@ async fn whoever_cannot_go_is_skipped_with_the_reason() {
         ..from(CENTER)
     };
     let answer = nearby(&supervisor, longer.clone()).await;
-    assert_eq!((ids(&answer), answer.skipped.len()), (vec![stale], 2));
+    assert_eq!((ids(&answer), answer.skipped.len()), (vec![stale], 1));
     assert!(answer.agents[0].fix_age.unwrap().seconds >= 16 * 60);
     age(3601.0).await;
     assert!(nearby(&supervisor, longer).await.agents.is_empty());
@@ -240,7 +237,7 @@ async fn crowd(database: &Client, count: i32, seed: f64) {
     database.execute(sql, &[]).await.unwrap();
 }
 
-/// The answer as a look at every agent gives it: who could go, and all nearer ones that could not, with reason and distance.
+/// The answer as a look at every agent on duty gives it: who could go, and all nearer ones that could not, with reason and distance.
 ///
 /// PostGIS rounds distances to 10 nm, and not always to the same side: who is as far away as the last one that can go,
 /// may be named or not. Hence the distance of that one too.
@@ -248,11 +245,11 @@ async fn brute_force(database: &Client, request: &pb::ListNearbyRequest) -> (Vec
     let pb::LatLng { latitude, longitude } = request.location.unwrap();
     let sql = "
         select a.id, st_distance(l.location, st_makepoint($1, $2)::geography, true) as meters,
-               case when a.duty = 3 then 2 when a.duty = 4 then 3
+               case when a.duty = 4 then 3
                     when exists (select from assignments s where s.agent_id = a.id and s.occupying) then 1
                     when l.fix_time < now() - interval '15 min' then 4 else 0 end as reason
         from agents a join agent_locations l on l.agent_id = a.id
-        where a.delete_time is null and (cardinality($3::text[]) = 0 or a.unit = any($3))
+        where a.delete_time is null and a.duty <> 3 and (cardinality($3::text[]) = 0 or a.unit = any($3))
           and (cardinality($4::text[]) = 0 or a.specialty = any($4))
           and ($5::float8 = 0 or st_distance(l.location, st_makepoint($1, $2)::geography, true) <= $5)
         order by meters, a.id";

@@ -649,16 +649,13 @@ async fn partitions_come_before_their_day_and_go_when_all_in_them_is_too_old() {
         .unwrap();
     assert_eq!(days().await, three);
 
-    // The last fix of the 27th can be taken until a week after; an hour later nothing of it is under way any more.
-    let end = at("2030-02-28T00:00:00Z") + SignedDuration::from_hours(7 * 24);
-    let hour = SignedDuration::from_hours(1);
-    assert_eq!(
-        store::position::drop_old(&*conn, end + hour - SignedDuration::from_secs(1))
-            .await
-            .unwrap(),
-        0
-    );
+    // A day goes when all of it is over.
+    let end = at("2030-02-28T00:00:00Z");
+    let nearly = end - SignedDuration::from_secs(1);
+    assert_eq!(store::position::count_before(&*conn, nearly).await.unwrap(), 0);
+    assert_eq!(store::position::drop_before(&*conn, nearly).await.unwrap(), 0);
     assert_eq!(days().await, three);
-    assert_eq!(store::position::drop_old(&*conn, end + hour).await.unwrap(), 1);
+    assert_eq!(store::position::count_before(&*conn, end).await.unwrap(), 1);
+    assert_eq!(store::position::drop_before(&*conn, end).await.unwrap(), 1);
     assert_eq!(days().await, three[1..]);
 }

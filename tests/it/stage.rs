@@ -236,6 +236,9 @@ impl Stage {
             "$user" | "$invited" | "$inactive" | "$locked" | "$deleted_user" | "$delegate" | "$only_administrator" => {
                 self.a_user(name).await.to_string()
             }
+            "$dni" => self.national_id(),
+            "$taken_dni" => self.taken_national_id().await,
+            "$old_version" => self.old_version().await.to_string(),
             "$telegram" => self.identity("telegram_id").await,
             "$username" => self.identity("username").await,
             "$api_token" => self.an_api_token().await.to_string(),
@@ -400,6 +403,36 @@ impl Stage {
         };
         self.change_user(id, &set).await;
         value
+    }
+
+    fn national_id(&self) -> String {
+        format!("{:010}", 1_020_300_000 + self.next())
+    }
+
+    /// The national id of somebody.
+    async fn taken_national_id(&self) -> String {
+        let request = pb::SetNationalIdRequest {
+            user_id: self.user().await,
+            national_id: self.national_id(),
+            ..Default::default()
+        };
+        self.administrator.privacy().set_national_id(request.clone()).await.unwrap();
+        request.national_id
+    }
+
+    /// A version of the text on places that is not in force any more.
+    async fn old_version(&self) -> i32 {
+        let request = pb::PublishConsentTextRequest {
+            purpose: pb::ConsentPurpose::Location as i32,
+            texts: vec![pb::LocalizedConsentText {
+                language: "es".to_owned(),
+                title: "Ubicación".to_owned(),
+                body: "Otro texto".to_owned(),
+            }],
+            ..Default::default()
+        };
+        let published = self.administrator.privacy().publish_consent_text(request).await.unwrap();
+        published.into_inner().texts[0].version - 1
     }
 
     async fn an_api_token(&self) -> i64 {

@@ -16,8 +16,8 @@ use gad::{
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
         auth_service_client::AuthServiceClient, event_service_client::EventServiceClient,
-        permission_service_client::PermissionServiceClient, task_service_client::TaskServiceClient,
-        user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
+        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
+        task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -108,6 +108,11 @@ impl Person {
     /// Events.
     pub fn events(&self) -> EventServiceClient<Door> {
         EventServiceClient::new(self.door.clone())
+    }
+
+    /// What is kept of people.
+    pub fn privacy(&self) -> PrivacyServiceClient<Door> {
+        PrivacyServiceClient::new(self.door.clone())
     }
 
     /// The person itself.
@@ -420,6 +425,8 @@ pub fn settings(database_url: String) -> ServeSettings {
         lame_duck_seconds: 0.0,
         drain_seconds: 5.0,
         feed_retention_hours: 72,
+        audit_retention_days: 0,
+        audited: true,
         watch_queue: 1024,
         checkpoint_seconds: 1.0,
         account: account_settings(),

@@ -109,6 +109,17 @@ describe('agents and positions', () => {
     expect(store.view.get().tasks).toBe(before);
   });
 
+  test('an agent that is shown without a position has none any more', () => {
+    const at = create(AgentSchema, { ...agent(1n), position: position(1n, 1000, 1) });
+    happens(EventType.AGENT_CREATED, { case: 'agent', value: at });
+    happens(EventType.AGENT_AVAILABILITY_CHANGED, { case: 'agent', value: agent(1n, 2n) });
+    expect(store.view.get().positions.size).toBe(0);
+    // An older copy that comes late takes nothing away.
+    moves(1n, 2000, 2);
+    happens(EventType.AGENT_UPDATED, { case: 'agent', value: agent(1n, 1n) });
+    expect(store.view.get().positions.size).toBe(1);
+  });
+
   test('a deleted agent goes with its position', () => {
     happens(EventType.AGENT_CREATED, { case: 'agent', value: agent(1n) });
     moves(1n, 1000);

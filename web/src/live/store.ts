@@ -57,7 +57,8 @@ export class LiveStore {
         this.#putPosition(resource.value);
         break;
       case 'hidden':
-        this.#dropTask(resource.value.taskId, null);
+        if (resource.value.agentId !== 0n) this.#dropAgent(resource.value.agentId);
+        else this.#dropTask(resource.value.taskId, null);
         break;
     }
     this.#flush();
@@ -109,6 +110,8 @@ export class LiveStore {
     if (agent.position) this.#putPosition(agent.position);
     const known = this.#agents.get(agent.id);
     if (known && known.revision >= agent.revision) return;
+    // Off duty, or without consent: where the agent was is nobody's business any more.
+    if (!agent.position && this.#positions.delete(agent.id)) this.#changed.add('positions');
     this.#agents.set(agent.id, agent);
     this.#changed.add('agents');
   }

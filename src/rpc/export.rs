@@ -1,0 +1,180 @@
+//! PrivacyService: all that is kept of a person, as JSON Lines.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use futures::Stream;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Response, Status, metadata::MetadataValue};
+
+use super::{
+    Call,
+    privacy::{check_reason, whom},
+    watch,
+};
+use crate::{
+    app::App,
+    domain::{
+        UserId,
+        data_map::{self, Table, Told},
+    },
+    error::{Error, Missing, Result},
+    identity::national_id,
+    pb::{self, EndReason, google::api::HttpBody},
+    store::{self, Tx},
+};
+
+/// Name of the form.
+const SCHEMA: &str = "gad.export.v1";
+/// Bytes that are sent at a time, nearly.
+const CHUNK: usize = 64 * 1024;
+/// Chunks that wait for a receiver.
+const CHANNEL: usize = 2;
+/// Longest that a receiver may leave a chunk unread: the database ends a transaction that is idle for longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A stream of chunks.
+pub type Export = Pin<Box<dyn Stream<Item = Result<HttpBody, Status>> + Send>>;
+
+/// ExportPersonalData.
+pub async fn export(app: &Arc<App>, call: &Call, request: pb::ExportPersonalDataRequest) -> Result<Response<Export>> {
+    let signed_in = call.signed_in()?.clone();
+    let user = whom(&signed_in.caller, request.user_id)?;
+    check_reason(&signed_in.caller, user, &request.reason)?;
+    {
+        let conn = app.database.lease().await?;
+        store::user::get(&*conn, user).await?.ok_or(Error::NotFound(Missing::User))?;
+    }
+    let (sender, receiver) = mpsc::channel(CHANNEL);
+    let (app, deadline) = (Arc::clone(app), call.deadline);
+    tokio::spawn(async move {
+        let written = tokio::select! {
+            biased;
+            reason = watch::ends(&app, &signed_in, deadline) => Err(ended(reason)),
+            written = write(&app, user, &sender) => written,
+        };
+        if let Err(error) = written {
+            let _ = sender.try_send(Err(error.into()));
+        }
+    });
+    let mut response = Response::new(Box::pin(ReceiverStream::new(receiver)) as Export);
+    let name = format!("attachment; filename=\"gad-{}.jsonl\"", user.0);
+    let name = MetadataValue::try_from(name).map_err(Error::internal)?;
+    response.metadata_mut().insert("content-disposition", name);
+    Ok(response)
+}
+
+fn ended(reason: EndReason) -> Error {
+    match reason {
+        EndReason::Deadline => Error::Deadline,
+        EndReason::AuthRevoked => Error::SignedOut,
+        _ => Error::Down("the server is going down".to_owned()),
+    }
+}
+
+/// Writes everything, as one snapshot of the database has it.
+async fn write(app: &App, user: UserId, sender: &mpsc::Sender<Result<HttpBody, Status>>) -> Result<()> {
+    // A slow receiver holds a connection: half of them stay for others.
+    let _turn = app.snapshots.acquire().await.map_err(Error::internal)?;
+    let mut conn = app.database.lease().await?;
+    let tx = conn.begin(None).await?;
+    tx.freeze().await?;
+    store::export::tell_in_utc(&tx).await?;
+    let mut lines = Lines {
+        sender,
+        text: String::new(),
+        rows: 0,
+    };
+    lines.add(&head(user, app.clock.now())).await?;
+    for table in data_map::tables() {
+        let Some(rows) = store::export::Rows::of(&tx, table, user).await? else {
+            continue;
+        };
+        loop {
+            let batch = rows.next().await?;
+            if batch.is_empty() {
+                break;
+            }
+            for record in batch {
+                let record = opened(app, &tx, table, user, record).await?;
+                lines.record(table.name, &record).await?;
+            }
+        }
+    }
+    let end = json!({ "schema": format!("{SCHEMA}/end"), "record_count": lines.rows });
+    lines.add(&end.to_string()).await?;
+    lines.flush().await
+}
+
+/// The first line: whose data these are, and what the columns mean.
+fn head(user: UserId, now: jiff::Timestamp) -> String {
+    let tables = data_map::tables().filter(|table| !table.whose.is_empty()).map(|table| {
+        let columns = table.personal.iter().map(|personal| {
+            let (name, left) = match personal.told {
+                Told::AsIs | Told::AsPlace => (personal.column, None),
+                Told::Opened(name) => (name, None),
+                Told::Left(why) => (personal.column, Some(why)),
+            };
+            json!({ "name": name, "kind": format!("{:?}", personal.kind).to_lowercase(), "left_out": left })
+        });
+        let schema = format!("{SCHEMA}/{}", table.name);
+        json!({ "schema": schema, "purpose": table.purpose, "columns": columns.collect::<Vec<_>>() })
+    });
+    let head = json!({
+        "schema": SCHEMA,
+        "user_id": user.0,
+        "create_time": now.to_string(),
+        "tables": tables.collect::<Vec<_>>(),
+    });
+    head.to_string()
+}
+
+/// The record with what the database has sealed.
+async fn opened(app: &App, tx: &Tx<'_>, table: &Table, user: UserId, record: String) -> Result<String> {
+    let sealed = table.personal.iter().find_map(|personal| match personal.told {
+        Told::Opened(name) => Some(name),
+        Told::AsIs | Told::AsPlace | Told::Left(_) => None,
+    });
+    let Some(name) = sealed else { return Ok(record) };
+    let mut value: Value = serde_json::from_str(&record).map_err(Error::internal)?;
+    value[name] = json!(national_id::of(tx, &app.seal, user).await?);
+    Ok(value.to_string())
+}
+
+/// Lines on their way to the receiver.
+struct Lines<'a> {
+    sender: &'a mpsc::Sender<Result<HttpBody, Status>>,
+    text: String,
+    rows: u64,
+}
+
+impl Lines<'_> {
+    async fn record(&mut self, table: &str, record: &str) -> Result<()> {
+        self.rows += 1;
+        self.add(&format!("{{\"schema\":\"{SCHEMA}/{table}\",\"record\":{record}}}"))
+            .await
+    }
+
+    async fn add(&mut self, line: &str) -> Result<()> {
+        self.text.push_str(line);
+        self.text.push('\n');
+        if self.text.len() >= CHUNK {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let body = HttpBody {
+            content_type: "application/x-ndjson".to_owned(),
+            data: std::mem::take(&mut self.text).into_bytes(),
+            extensions: Vec::new(),
+        };
+        match tokio::time::timeout(PATIENCE, self.sender.send(Ok(body))).await {
+            Ok(Ok(())) => Ok(()),
+            // Nobody listens any more, or not quickly enough to keep a connection for them.
+            Ok(Err(_)) | Err(_) => Err(Error::Overloaded),
+        }
+    }
+}
