@@ -1,6 +1,6 @@
 //! The second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes for who lost it.
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use totp_rs::{Builder, Secret, Totp};
 
@@ -35,7 +35,7 @@ impl Factor {
     /// A new one.
     pub fn make() -> Result<Self> {
         let mut secret = [0; 20];
-        rand::fill(&mut secret).map_err(Error::internal)?;
+        aws_lc_rs::rand::fill(&mut secret).map_err(Error::internal)?;
         Self::of(&secret)
     }
 
@@ -96,7 +96,7 @@ impl Factor {
         let mut hashes = Vec::new();
         for _ in 0..CODES {
             let mut dice = [0; LETTERS];
-            rand::fill(&mut dice).map_err(Error::internal)?;
+            aws_lc_rs::rand::fill(&mut dice).map_err(Error::internal)?;
             let bare: String = dice.iter().map(|die| char::from(ALPHABET[usize::from(die % 32)])).collect();
             hashes.push(self.recovery_hash(&bare));
             let groups: Vec<&str> = (0..LETTERS / 4).map(|group| &bare[group * 4..group * 4 + 4]).collect();

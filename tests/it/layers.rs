@@ -131,7 +131,6 @@ const SQL: &[(&str, &str)] = &[
     ("src/health.rs", "asks whether anything answers"),
     ("src/live/relay.rs", "locks and counts: who may copy, and how far behind"),
     ("src/live/wake.rs", "listens for the bell"),
-    ("src/seed.rs", "locks, so that two do not fill one database"),
     ("src/stack/probe.rs", "asks whether anything answers"),
     ("src/stack/stores.rs", "makes the database that everything else needs"),
 ];
