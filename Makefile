@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help run test check baseline release bench clean
+.PHONY: help run test check baseline release bench fuzz clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,6 +35,9 @@ bench: ## Measure, with private stores: a table, and target/bench.json
 	@scripts/install.sh run
 	@cargo bench --locked --profile quick --bench speed --no-run
 	@$(TARGET)/quick/gad with-stores --durable -- cargo bench --locked --profile quick --bench speed -- $(ARGS)
+
+fuzz: ## Fuzz what strangers may send, FUZZ_SECONDS (10) per target; ARGS names targets
+	@scripts/fuzz.sh $(ARGS)
 
 clean: ## Remove what was built; data in .gad stays
 	cargo clean

@@ -1,12 +1,21 @@
 //! Compiles the protos: message and service code, validation, and the lossless descriptor set.
 
-use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use prost_types::FileDescriptorSet;
 
 const ROOT: &str = "proto";
 /// Folders of our packages.
 const PACKAGES: [&str; 2] = ["gad/v1", "gad/legacy/v1"];
+
+/// Wrong items of a list that are told of.
+const PROBLEMS: usize = 16;
 
 #[expect(clippy::disallowed_methods, reason = "so cargo tells a build script where to write")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -35,10 +44,46 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".google", "::prost_types")
         .extern_path(".buf", "::prost_protovalidate::types")
         .compile()?;
+    bound_validation(&out.join("validate_impl.rs"))?;
+    let mut named = tonic_prost_build::Config::new();
+    named.enable_type_names();
     tonic_prost_build::configure()
         .codec_path("crate::codec::ValidatingCodec")
-        .compile_fds(set)?;
+        .compile_fds_with_config(set, named)?;
     Ok(())
+}
+
+/// The generator tells of every wrong item of a list. Of a list of a million nobody needs to hear that, and it would cost
+/// a gigabyte: the check of a list ends after a few.
+fn bound_validation(file: &Path) -> Result<(), Box<dyn Error>> {
+    const LOOP: &str = "in self.";
+    let mut code = String::new();
+    let mut bounded = 0;
+    for line in fs::read_to_string(file)?.lines() {
+        writeln!(code, "{line}")?;
+        let text = line.trim();
+        if text.starts_with("for ") && text.contains(LOOP) {
+            if !text.ends_with('{') {
+                return Err(format!("{}: a loop in an unknown form: {text}", file.display()).into());
+            }
+            writeln!(code, "if violations.len() >= {PROBLEMS} {{ break; }}")?;
+            bounded += 1;
+        }
+    }
+    if bounded == 0 {
+        return Err(format!("{}: no list is checked", file.display()).into());
+    }
+    Ok(fs::write(file, code)?)
+}
+
+/// A table of all requests, for those who know types at run time only.
+fn requests<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let rows = names.map(|name| format!("    (\"{name}\", crate::codec::reread::<{}>),\n", rust(name)));
+    format!(
+        "/// How the bytes of each request are read, by the full name of its message.
+pub const REQUESTS: &[(&str, crate::codec::Reread)] = &[\n{}];\n",
+        rows.collect::<String>()
+    )
 }
 
 /// Says of every message an RPC takes or gives whether its rules are checked when it arrives:
@@ -68,7 +113,7 @@ fn inbound(set: &FileDescriptorSet) -> String {
         })
     };
     let (unchecked, inputs): (Vec<_>, Vec<_>) = inputs.into_iter().partition(empty);
-    let mut code = String::new();
+    let mut code = requests(inputs.iter().chain(&unchecked));
     for input in &inputs {
         let _ = writeln!(
             code,
@@ -83,27 +128,10 @@ fn inbound(set: &FileDescriptorSet) -> String {
     for output in outputs.iter().chain(&unchecked) {
         let _ = writeln!(code, "impl crate::codec::Inbound for {} {{}}", rust(output));
     }
-    code + &by_name(&inputs)
+    code
 }
 
 /// The Rust type of a message: `gad.v1.Task` is `gad::v1::Task`.
 fn rust(name: &str) -> String {
     name.replace('.', "::")
-}
-
-/// The check of a legacy request by its name: its reader knows types at run time only.
-fn by_name(inputs: &[String]) -> String {
-    let legacy = inputs.iter().filter(|input| input.starts_with("gad.legacy."));
-    let arms: String = legacy
-        .map(|input| format!("        \"{input}\" => crate::codec::checked::<{}>(bytes),\n", rust(input)))
-        .collect();
-    format!(
-        "/// Checks a legacy request by the full name of its message.
-pub fn check_legacy(name: &str, bytes: &[u8]) -> crate::error::Result<()> {{
-    match name {{
-{arms}        _ => Ok(()),
-    }}
-}}
-"
-    )
 }

@@ -11,7 +11,7 @@ pub const SMALL: &str = "bench_small";
 pub const GREAT: &str = "bench_great";
 
 /// Newest tasks, which may be open.
-const OPEN: u32 = 2000;
+pub const OPEN: u32 = 2000;
 
 /// Connects to a database by URL.
 pub async fn connect(url: &str) -> Result<Client> {

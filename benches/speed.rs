@@ -7,6 +7,7 @@
     reason = "a bench takes its stores from where it runs, and measures a row from begin to end"
 )]
 
+mod audit;
 mod city;
 mod flood;
 mod frames;
@@ -75,7 +76,17 @@ async fn run() -> Result<()> {
     say(begun, &format!("making {} tasks and {} agents", sizes.rows, sizes.agents));
     let bench = Bench::start(sizes).await?;
     let mut rows = Vec::new();
-    for kind in ["unary", "rest", "list", "nearest", "live", "positions", "overload", "idle"] {
+    for kind in [
+        "unary",
+        "rest",
+        "list",
+        "nearest",
+        "live",
+        "positions",
+        "audit",
+        "overload",
+        "idle",
+    ] {
         if !bench.sizes.wants(kind) {
             continue;
         }
@@ -87,6 +98,7 @@ async fn run() -> Result<()> {
             "nearest" => nearest::measure(&bench).await,
             "live" => live::measure(&bench).await,
             "positions" => positions::measure(&bench).await,
+            "audit" => audit::measure(&bench).await,
             "overload" => overload::measure(&bench).await,
             _ => idle::measure(&bench).await,
         };

@@ -36,7 +36,8 @@ pub fn free_address() -> Result<SocketAddr> {
 pub struct World {
     /// URL of a database of the cluster.
     pub database_url: String,
-    redis_url: String,
+    /// URL of the Redis.
+    pub redis_url: String,
     folder: TempDir,
 }
 

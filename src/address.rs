@@ -26,8 +26,9 @@ impl Proxies {
     /// it is what the caller says of itself, and counts for nothing.
     pub fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut caller = peer.to_canonical();
-        let lines = headers.get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
-        let named: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+        // In bytes: what a caller says of itself may be no text, and must not hide what a proxy added to it.
+        let lines = headers.get_all(FORWARDED).iter();
+        let named: Vec<&[u8]> = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).collect();
         for name in named.iter().rev() {
             if !self.believes(caller) {
                 break;
@@ -42,7 +43,8 @@ impl Proxies {
 }
 
 /// An address, with or without a port.
-fn parsed(text: &str) -> Option<IpAddr> {
+fn parsed(name: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(name.trim_ascii()).ok()?;
     let bare = text.parse::<IpAddr>();
     let with_port = || text.parse::<std::net::SocketAddr>().map(|address| address.ip());
     bare.or_else(|_| with_port()).ok().map(|address| address.to_canonical())
@@ -86,6 +88,16 @@ mod tests {
         );
         assert_eq!(caller(trusted, "127.0.0.1", &["[2001:db8::1]:443"]), "2001:db8::1");
         assert_eq!(caller(trusted, "127.0.0.1", &["1.2.3.4, 203.0.113.7:5678"]), "203.0.113.7");
+    }
+
+    #[test]
+    fn what_is_no_text_does_not_hide_what_a_proxy_added() {
+        let trusted: IpNet = "127.0.0.0/8".parse().expect("a network");
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_bytes(b"\xff, 203.0.113.7").expect("a header");
+        headers.append(FORWARDED, line);
+        let peer = "127.0.0.1".parse().expect("an address");
+        assert_eq!(Proxies::new(&[trusted]).caller(peer, &headers).to_string(), "203.0.113.7");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     admin,
+    audit::{Audit, Keeper},
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
@@ -62,6 +63,8 @@ pub struct App {
     pub seal: Seal,
     /// How exactly places are shown.
     pub precision: Precision,
+    /// Who did what.
+    pub audit: Arc<Audit>,
     /// How often somebody may call.
     pub limits: Limits,
     /// Live feed.
@@ -81,12 +84,18 @@ pub struct Background {
     app: Arc<App>,
     relay: Relay,
     postman: Postman,
+    keeper: Keeper,
 }
 
 impl Background {
     /// Runs until stopped.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { app, relay, postman } = self;
+        let Self {
+            app,
+            relay,
+            postman,
+            keeper,
+        } = self;
         let connector = app.database.connector().clone();
         // What was revoked longer ago has ended by itself.
         let lifetime = app.tokens.lifetime() + SKEW + SKEW;
@@ -103,6 +112,7 @@ impl Background {
             postman.run(stop.clone()),
             app.precision.clone().run(app.database.clone(), stop.clone()),
             privacy::retention::run(&app, stop.clone()),
+            keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );
     }
@@ -154,6 +164,7 @@ impl App {
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
         let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
         let precision = Precision::load(&database).await?;
+        let (audit, keeper) = Audit::start(&database, &seal, &clock, settings.audit_retention_days).await?;
         let wake = Wake::default();
         let hub = Hub::start(database.clone(), stream.clone(), wake.clone(), clock.now().as_microsecond()).await?;
         let relay = Relay {
@@ -174,6 +185,7 @@ impl App {
             passwords,
             seal,
             precision,
+            audit,
             hub,
             wake,
             snapshots,
@@ -184,6 +196,7 @@ impl App {
             app: Arc::clone(&app),
             relay,
             postman,
+            keeper,
         };
         Ok((app, background))
     }

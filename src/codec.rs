@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use prost::Message;
+use prost::{Message, bytes::Buf};
 use prost_protovalidate::ValidationError;
 use tonic::{
     Status,
@@ -18,11 +18,6 @@ pub trait Inbound {
     fn check(&self) -> Result<(), ValidationError> {
         Ok(())
     }
-}
-
-/// Checks a message that is still encoded.
-pub fn checked<U: Message + Default + Inbound>(bytes: &[u8]) -> Result<()> {
-    Ok(U::decode(bytes).map_err(Error::unreadable)?.check()?)
 }
 
 /// Codec of all generated services and clients.
@@ -63,8 +58,21 @@ impl<U: Message + Default + Inbound> Decoder for ValidatingDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let message = U::decode(buf).map_err(Error::unreadable)?;
-        message.check().map_err(Error::from)?;
-        Ok(Some(message))
+        Ok(Some(read(buf)?))
     }
+}
+
+/// The message that bytes are, if it keeps its rules.
+pub fn read<U: Message + Default + Inbound>(bytes: impl Buf) -> Result<U> {
+    let message = U::decode(bytes).map_err(Error::unreadable)?;
+    message.check()?;
+    Ok(message)
+}
+
+/// Reads a request and writes it again; see `pb::REQUESTS`.
+pub type Reread = fn(&[u8]) -> Result<Vec<u8>>;
+
+/// [`read`], and the bytes of what was read.
+pub fn reread<U: Message + Default + Inbound>(bytes: &[u8]) -> Result<Vec<u8>> {
+    Ok(read::<U>(bytes)?.encode_to_vec())
 }

@@ -22,10 +22,20 @@ const CANONICAL: &str = "gad.v1.";
 /// Package of the older products' services.
 const LEGACY: &str = "gad.legacy.v1.";
 
-/// The descriptors, decoded.
 #[expect(clippy::expect_used, reason = "the build script made the set")]
+static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(SET).expect("the embedded descriptor set is whole"));
+
+/// The descriptors, decoded once.
 pub fn pool() -> DescriptorPool {
-    DescriptorPool::decode(SET).expect("the embedded descriptor set is whole")
+    POOL.clone()
+}
+
+/// Whether a field holds a secret, marked by `debug_redact`: it is never written down.
+pub fn is_secret(field: &FieldDescriptor) -> bool {
+    let options = field.options();
+    let mark = options.get_field_by_name("debug_redact");
+    mark.and_then(|mark| mark.as_bool()).unwrap_or_default()
 }
 
 /// Names of our services, such as `gad.v1.TaskService`.

@@ -18,6 +18,7 @@ use crate::config::{Environment, ServeSettings};
 struct DashboardSettings {
     tile_url: Option<String>,
     environment: &'static str,
+    open_registration: bool,
     version: &'static str,
 }
 
@@ -26,6 +27,7 @@ pub fn routes(settings: &ServeSettings) -> Router {
     let dashboard = DashboardSettings {
         tile_url: settings.tile_url.clone(),
         environment: environment(settings.environment),
+        open_registration: settings.account.open_registration,
         version: env!("CARGO_PKG_VERSION"),
     };
     let mut routes = Router::new().route("/config.json", get(async move || Json(dashboard)));

@@ -26,7 +26,7 @@ const FILE_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// A road piece as RecWay wrote it; other fields are not used here.
 #[derive(Debug, Deserialize)]
-struct Piece {
+pub struct Piece {
     id: u64,
     nombre: Option<Name>,
     latitud_origen: f64,
@@ -128,12 +128,16 @@ fn read(file: &Path) -> anyhow::Result<Vec<Piece>> {
         .with_context(|| format!("cannot read {}", file.display()))?
         .len();
     ensure!(size <= FILE_LIMIT, "{} is larger than {FILE_LIMIT} bytes", file.display());
-    let bytes = std::fs::read(file)?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} is not a list of road pieces", file.display()))
+    parse(&std::fs::read(file)?).with_context(|| format!("{} is not a list of road pieces", file.display()))
+}
+
+/// The road pieces of a file's bytes.
+pub fn parse(bytes: &[u8]) -> serde_json::Result<Vec<Piece>> {
+    serde_json::from_slice(bytes)
 }
 
 /// The task of a piece: at the middle of its line.
-fn plan(piece: &Piece, creator: UserId, now: Timestamp) -> anyhow::Result<Plan> {
+pub fn plan(piece: &Piece, creator: UserId, now: Timestamp) -> anyhow::Result<Plan> {
     let Piece {
         id,
         nombre,

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    audit,
     config::{KeysAction, KeysSettings, SealSettings},
     error::Result,
     identity::{Factor, Seal, national_id, token},
@@ -23,6 +24,8 @@ pub struct Resealed {
     pub factors: u64,
     /// Mails that wait.
     pub mails: u64,
+    /// The key of the audit.
+    pub audits: usize,
 }
 
 impl fmt::Display for Resealed {
@@ -32,10 +35,12 @@ impl fmt::Display for Resealed {
             data_keys,
             factors,
             mails,
+            audits,
         } = self;
         write!(
             f,
-            "sealed anew: {keys} signing keys, {data_keys} data keys, {factors} second factors, {mails} mails; SECRET_KEY_PREVIOUS is not needed any more"
+            "sealed anew: {keys} signing keys, {data_keys} data keys, {factors} second factors, {mails} mails, \
+             {audits} keys of the audit; SECRET_KEY_PREVIOUS is not needed any more"
         )
     }
 }
@@ -106,6 +111,7 @@ pub async fn reseal(database: &Database, seal: &Seal) -> Result<Resealed> {
     let tx = conn.begin(None).await?;
     done.keys = token::reseal(&tx, seal).await?;
     done.data_keys = national_id::reseal(&tx, seal).await?;
+    done.audits = audit::key::reseal(&tx, seal).await?;
     tx.commit().await?;
     for (user, sealed) in store::credentials::sealed_seconds(&*conn).await? {
         if let Some(anew) = Factor::reseal(seal, user, &sealed)? {

@@ -3,10 +3,12 @@
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use futures::Stream;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
+use prost_reflect::DescriptorPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, service::Routes, transport::server::TcpIncoming};
+use tonic::{body::Body, service::Routes, transport::ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -16,19 +18,18 @@ use crate::{
     config::{Environment, ServeSettings},
     descriptor, files,
     health::Health,
-    layer::{self, GateLayer, legacy},
+    layer::{self, Gate, GateLayer, legacy},
+    listener::{self, Connection},
     pb,
     rpc::{
-        self, agent::Agents, api_token::ApiTokens, auth::Auth, edge::Edge, event::Events, permission::Permissions, task::Tasks,
-        user::Users, zone::Zones,
+        self, agent::Agents, api_token::ApiTokens, audit::Audits, auth::Auth, edge::Edge, event::Events, permission::Permissions,
+        task::Tasks, user::Users, zone::Zones,
     },
     telemetry::Metrics,
 };
 
 /// Wait before another try to start.
 const RETRY: Duration = Duration::from_secs(1);
-/// Longest request that is read, in bytes.
-const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 
 /// A server that listens.
 pub struct Server {
@@ -68,6 +69,8 @@ impl Server {
             health,
             metrics,
         } = self;
+        let tls = listener::tls(&settings)?;
+        let connections = listener::connections(public, settings.max_connections);
         let over = CancellationToken::new();
         let pages = health.clone().routes().merge(metrics.routes());
         let inside = tokio::spawn(
@@ -93,10 +96,6 @@ impl Server {
             .watch(Arc::clone(&app), reporter.clone(), services.clone(), over.clone());
         let watching = tokio::spawn(watch);
 
-        let gate = GateLayer::new(Arc::clone(&app), descriptor::rules(&pool));
-        let older = legacy::declared::methods(&pool);
-        let read = legacy::ReadLayer(Arc::clone(&older)).layer(routes(&app));
-        let ours = tonic_web::GrpcWebLayer::new().layer(legacy::PrintLayer(older).layer(gate.layer(read)));
         let system = tonic_web::GrpcWebLayer::new().layer(system_routes(settings.environment, health_service)?);
         let router = Router::new()
             .route_service("/grpc.health.v1.Health/{*method}", system.clone())
@@ -104,10 +103,10 @@ impl Server {
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(files::routes(&settings));
         let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
-        let entry = cors(&settings).layer(entry(ours, unknown, router));
+        let entry = cors(&settings).layer(entry(calls(&app, &pool), unknown, router));
 
         let goaway = CancellationToken::new();
-        let serving = tokio::spawn(guarded(died.clone(), listen(public, entry, goaway.clone())));
+        let serving = tokio::spawn(guarded(died.clone(), listen(connections, tls, entry, goaway.clone())));
         tracing::info!(address = %settings.listen, "serving");
         tokio::select! {
             () = stop.cancelled() => {}
@@ -120,6 +119,19 @@ impl Server {
         anyhow::ensure!(!failed, "a part of the server died");
         Ok(())
     }
+}
+
+/// Our services behind all layers, for gRPC and gRPC-web.
+fn calls(app: &Arc<App>, pool: &DescriptorPool) -> tonic_web::GrpcWebService<legacy::Print<Gate<legacy::Read<Routes>>>> {
+    let methods = legacy::declared::methods(pool);
+    let longest = app.settings.max_request_body_size as usize;
+    let reading = legacy::ReadLayer {
+        methods: Arc::clone(&methods),
+        longest,
+    };
+    let gate = GateLayer::new(Arc::clone(app), descriptor::rules(pool));
+    let printed = legacy::PrintLayer(methods).layer(gate.layer(reading.layer(routes(app, longest))));
+    tonic_web::GrpcWebLayer::new().layer(printed)
 }
 
 /// Work that tells when it is over, however it ends.
@@ -142,38 +154,41 @@ async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken
     }
 }
 
-fn routes(app: &Arc<App>) -> Routes {
-    Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT))
+fn routes(app: &Arc<App>, longest: usize) -> Routes {
+    Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(longest))
+        .add_service(pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
-            pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+            pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(
-            pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
-        )
-        .add_service(
-            pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
-        )
-        .add_service(
-            pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+            pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(
             pb::privacy_service_server::PrivacyServiceServer::new(rpc::privacy::Privacy(Arc::clone(app)))
-                .max_decoding_message_size(REQUEST_LIMIT),
+                .max_decoding_message_size(longest),
         )
         .add_service(
-            pb::user_service_server::UserServiceServer::new(Users(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
+            pb::audit_service_server::AuditServiceServer::new(Audits(Arc::clone(app))).max_decoding_message_size(longest),
         )
+        .add_service(pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(longest))
+        .add_service(pb::user_service_server::UserServiceServer::new(Users(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
             pb::api_token_service_server::ApiTokenServiceServer::new(ApiTokens(Arc::clone(app)))
-                .max_decoding_message_size(REQUEST_LIMIT),
+                .max_decoding_message_size(longest),
         )
         .add_service(pb::permission_service_server::PermissionServiceServer::new(Permissions))
-        .add_service(
-            pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(REQUEST_LIMIT),
-        )
+        .add_service(pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
-                .max_decoding_message_size(REQUEST_LIMIT),
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::user_service_server::UserServiceServer::new(rpc::legacy::user::Users(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
+                .max_decoding_message_size(longest),
         )
         .prepare()
 }
@@ -238,14 +253,16 @@ fn cors(settings: &ServeSettings) -> CorsLayer {
         .cors_allowed_origins
         .iter()
         .filter_map(|origin| HeaderValue::try_from(origin).ok());
-    let allowed = if settings.cors_allowed_origins.iter().any(|origin| origin == "*") {
+    let anybody = settings.cors_allowed_origins.iter().any(|origin| origin == "*");
+    let allowed = if anybody {
         AllowOrigin::any()
     } else {
         AllowOrigin::list(origins)
     };
     CorsLayer::new()
         .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_credentials(settings.cors_allow_credentials && !anybody)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(names(&[
             "authorization",
             "content-type",
@@ -255,6 +272,7 @@ fn cors(settings: &ServeSettings) -> CorsLayer {
             "grpc-timeout",
             "traceparent",
             "x-request-id",
+            "x-csrf-token",
         ]))
         .expose_headers(names(&[
             "grpc-status",
@@ -263,11 +281,21 @@ fn cors(settings: &ServeSettings) -> CorsLayer {
             "x-request-id",
             "x-gad-version",
             "idempotent-replayed",
+            "retry-after",
+            "x-ratelimit-limit",
+            "x-ratelimit-remaining",
+            "x-ratelimit-reset",
+            "x-process-time",
         ]))
         .max_age(Duration::from_secs(600))
 }
 
-async fn listen<S, B>(listener: TcpListener, entry: S, goaway: CancellationToken) -> Result<(), tonic::transport::Error>
+async fn listen<S, B>(
+    connections: impl Stream<Item = std::io::Result<Connection>>,
+    tls: Option<ServerTlsConfig>,
+    entry: S,
+    goaway: CancellationToken,
+) -> Result<(), tonic::transport::Error>
 where
     S: tower::Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -275,16 +303,21 @@ where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // The builder's own setting does not reach connections that come from a listener.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    tonic::transport::Server::builder()
+    let mut server = tonic::transport::Server::builder()
         .accept_http1(true)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_adaptive_window(Some(true))
         .http2_max_header_list_size(Some(32 * 1024))
-        .max_concurrent_streams(Some(4096))
-        .serve_with_incoming_shutdown(entry, incoming, goaway.cancelled_owned())
+        // Streams that are opened only to be cancelled end the connection.
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .http2_max_local_error_reset_streams(Some(256))
+        .max_concurrent_streams(Some(4096));
+    if let Some(tls) = tls {
+        server = server.tls_config(tls)?;
+    }
+    server
+        .serve_with_incoming_shutdown(entry, connections, goaway.cancelled_owned())
         .await
 }
 

@@ -5,7 +5,8 @@ use std::{io::Write as _, path::Path, process::ExitCode};
 use gad::{
     admin,
     app::{App, Clock},
-    config::{self, Cli, Command, ServeSettings},
+    audit,
+    config::{self, AuditCommand, Cli, Command, DoctorSettings, ServeSettings},
     descriptor, doctor, import, keys, layer, seed,
     serve::Server,
     simulate, stack, store, telemetry,
@@ -85,10 +86,15 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Admin(settings) => println!("{}", admin::run(&settings, now).await?),
         Command::Keys(settings) => println!("{}", keys::run(&settings, now).await?),
-        Command::Doctor(settings) => {
-            let findings = doctor::run(&settings).await;
-            findings.iter().for_each(|finding| println!("{finding}"));
-            return Ok(judged(&findings));
+        Command::Doctor(settings) => return Ok(examine(&settings).await),
+        Command::Audit(AuditCommand::Verify(settings)) => {
+            let found = audit::verify::run(&settings, &mut |finding| println!("{finding}")).await?;
+            println!("{} rows of {} days: {} findings", found.rows, found.days, found.findings);
+            return Ok(if found.findings == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(1)
+            });
         }
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,
@@ -110,7 +116,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn judged(findings: &[doctor::Finding]) -> ExitCode {
+/// Says how the stores are set up; the exit code is the worst of it.
+async fn examine(settings: &DoctorSettings) -> ExitCode {
+    let findings = doctor::run(settings).await;
+    findings.iter().for_each(|finding| println!("{finding}"));
     let worst = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
     if worst(doctor::Verdict::Broken) {
         ExitCode::from(2)

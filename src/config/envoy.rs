@@ -74,6 +74,10 @@ impl EnvoySettings {
         if self.redirect_listen.is_some() && self.public_tls_cert.is_none() {
             problems.push("GAD_REDIRECT_LISTEN needs GAD_PUBLIC_TLS_CERT and GAD_PUBLIC_TLS_KEY".to_owned());
         }
+        // Without TLS here, only a proxy in front can know whether somebody came by https.
+        if self.force_https && self.public_tls_cert.is_none() && self.trusted_proxy_hosts.is_empty() {
+            problems.push("FORCE_HTTPS needs GAD_PUBLIC_TLS_CERT here, or TLS at one of TRUSTED_PROXY_HOSTS".to_owned());
+        }
         if self.allowed_hosts.is_empty() {
             problems.push("ALLOWED_HOSTS names no host".to_owned());
         }

@@ -24,8 +24,8 @@ pub use self::{
     stack::{UpSettings, WithStoresSettings},
     stores::{DatabaseSettings, LogFormat, RedisSettings, TelemetrySettings, UpstreamTls},
     tools::{
-        AdminAction, AdminDraft, AdminSettings, DoctorSettings, ImportSettings, KeysAction, KeysSettings, RotateSettings,
-        SealSettings, SeedSettings, SimulateSettings,
+        AdminAction, AdminDraft, AdminSettings, AuditCommand, AuditVerifySettings, DoctorSettings, ImportSettings, KeysAction,
+        KeysSettings, RotateSettings, SealSettings, SeedSettings, SimulateSettings,
     },
 };
 
@@ -70,6 +70,9 @@ pub enum Command {
     Keys(Box<KeysSettings>),
     /// Check that database and Redis are set up as the program needs them.
     Doctor(DoctorSettings),
+    /// Look after the audit.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Write the protobuf descriptor set, as Envoy wants it.
     Descriptor {
         /// File to write; `-` for standard output.
@@ -97,6 +100,7 @@ impl Settings for Cli {
             Command::Seed(settings) => settings.database.problems(),
             Command::ImportTasks(settings) => settings.database.problems(),
             Command::Doctor(settings) => settings.database.problems(),
+            Command::Audit(AuditCommand::Verify(settings)) => settings.sealed.problems(),
             Command::Admin(settings) => {
                 let AdminAction::Create(draft) = &settings.action;
                 draft.database.problems()

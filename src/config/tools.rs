@@ -170,3 +170,24 @@ impl KeysSettings {
         }
     }
 }
+
+/// What `gad audit` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuditCommand {
+    /// Name every row that was altered, removed, inserted or reordered; exits with 1 if there is one.
+    Verify(AuditVerifySettings),
+}
+
+/// `gad audit verify`.
+#[derive(Debug, Clone, Args)]
+pub struct AuditVerifySettings {
+    /// Only this day (UTC), such as 2026-01-31; none: all.
+    #[arg(long)]
+    pub day: Option<jiff::civil::Date>,
+    /// A row that must be there, as a server logged it: `audit anchor`.
+    #[arg(long)]
+    pub anchor: Option<String>,
+    /// Secrets and database.
+    #[command(flatten)]
+    pub sealed: SealSettings,
+}

@@ -197,7 +197,7 @@ impl Progress {
             },
             (Action::Resume, Self::Paused { started, since, paused }) => Self::InProgress {
                 started,
-                paused: paused + pause(since, now),
+                paused: paused.saturating_add(pause(since, now)),
             },
             (Action::Finish, Self::InProgress { started, paused }) => Self::Finished {
                 started,
@@ -207,7 +207,7 @@ impl Progress {
             (Action::Finish, Self::Paused { started, since, paused }) => Self::Finished {
                 started,
                 ended: now.max(since),
-                paused: paused + pause(since, now),
+                paused: paused.saturating_add(pause(since, now)),
             },
             (Action::Cancel, Self::Scheduled) => Self::Cancelled {
                 started: None,
@@ -222,7 +222,7 @@ impl Progress {
             (Action::Cancel, Self::Paused { started, since, paused }) => Self::Cancelled {
                 started: Some(started),
                 ended: now.max(since),
-                paused: paused + pause(since, now),
+                paused: paused.saturating_add(pause(since, now)),
             },
             (action, other) => {
                 return Err(IllegalStep {
@@ -271,7 +271,7 @@ impl Progress {
 
     /// Work time without pauses, once it has ended. Never negative, even where clocks differed.
     pub fn worked(&self) -> Option<SignedDuration> {
-        let worked = self.ended()?.duration_since(self.started()?) - self.paused();
+        let worked = self.ended()?.duration_since(self.started()?).saturating_sub(self.paused());
         Some(worked.max(SignedDuration::ZERO))
     }
 }

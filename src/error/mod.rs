@@ -21,6 +21,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Domain of all our reasons in `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "gad";
 
+/// Problems that a refusal names at most.
+const PROBLEMS: usize = 16;
+/// Longest text of a problem, in characters.
+const TEXT: usize = 120;
+
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -250,8 +255,8 @@ impl Error {
         let (_, _, _, en) = self.row();
         match self {
             Self::Invalid(problems) => match problems.first() {
-                Some(first) if !first.field.is_empty() => format!("{}: {}", first.field, first.en),
-                Some(first) => first.en.clone(),
+                Some(first) if !first.field.is_empty() => format!("{}: {}", cut(&first.field), cut(&first.en)),
+                Some(first) => cut(&first.en).to_owned(),
                 None => en.to_owned(),
             },
             Self::IllegalStep { action, state } => format!("{en} ({action:?} from {state:?})"),
@@ -259,6 +264,12 @@ impl Error {
             _ => en.to_owned(),
         }
     }
+}
+
+/// The beginning of a text that may hold what a caller wrote: an answer's headers have little room.
+fn cut(text: &str) -> &str {
+    let end = text.char_indices().nth(TEXT).map_or(text.len(), |(end, _)| end);
+    &text[..end]
 }
 
 /// A reason without the enum's prefix.
@@ -292,12 +303,13 @@ impl From<Error> for Status {
             details.set_bad_request(
                 problems
                     .iter()
+                    .take(PROBLEMS)
                     .map(|problem| {
                         let text = match language {
                             Language::Es => &problem.es,
                             Language::En => &problem.en,
                         };
-                        FieldViolation::new(&problem.field, text)
+                        FieldViolation::new(cut(&problem.field), cut(text))
                     })
                     .collect::<Vec<_>>(),
             );

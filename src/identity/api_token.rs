@@ -68,7 +68,7 @@ fn check(body: &str) -> String {
 }
 
 /// Whether a text could be a token of ours.
-fn is_whole(text: &str) -> bool {
+pub fn is_whole(text: &str) -> bool {
     let Some((body, letters)) = text.split_at_checked(LENGTH - CHECK) else {
         return false;
     };

@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -46,11 +46,15 @@ struct Known {
     read: Instant,
 }
 
+/// Revocations that somebody who is told of each may be behind.
+const BEHIND: usize = 4096;
+
 /// What is not believed any more.
 #[derive(Debug, Clone)]
 pub struct Revocations {
     known: Arc<RwLock<Known>>,
     changed: watch::Sender<()>,
+    news: broadcast::Sender<Revoked>,
 }
 
 impl Revocations {
@@ -66,6 +70,7 @@ impl Revocations {
         let revocations = Self {
             known: Arc::new(RwLock::new(known)),
             changed: watch::Sender::new(()),
+            news: broadcast::Sender::new(BEHIND),
         };
         revocations.read(&*database.lease().await?).await?;
         Ok(revocations)
@@ -79,7 +84,11 @@ impl Revocations {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let mut news = false;
         for row in rows {
-            news |= known.take(row);
+            if known.take(row) {
+                news = true;
+                // Nobody may be listening.
+                let _ = self.news.send(row.revoked);
+            }
         }
         known.floor = known.floor.max(floor);
         known.read = known.read.max(read);
@@ -121,9 +130,16 @@ impl Revocations {
         }
     }
 
-    /// Changes whenever something new is known.
-    pub fn listen(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    /// All that is known, and whatever comes after it.
+    pub fn tell(&self) -> (Vec<Revoked>, broadcast::Receiver<Revoked>) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        (known.all(), self.news.subscribe())
+    }
+
+    /// Whether this replica knows what others revoked a moment ago.
+    pub fn is_current(&self) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.read.elapsed() < OLD
     }
 
     /// Reads until stopped. Rows older than `lifetime` speak of tokens that have ended.
@@ -191,6 +207,16 @@ impl Known {
             Credential::ApiToken { id, .. } => !self.api_tokens.contains_key(id),
         };
         held && self.users.get(&caller.user).is_none_or(|(least, _)| version >= least)
+    }
+
+    fn all(&self) -> Vec<Revoked> {
+        let sessions = self.sessions.keys().map(|id| Revoked::Session(*id));
+        let api_tokens = self.api_tokens.keys().map(|id| Revoked::ApiToken(*id));
+        let users = self.users.iter().map(|(user, (version, _))| Revoked::User {
+            user: *user,
+            version: *version,
+        });
+        sessions.chain(api_tokens).chain(users).collect()
     }
 
     fn forget(&mut self, before: Timestamp) {

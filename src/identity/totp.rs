@@ -39,7 +39,8 @@ impl Factor {
         Self::of(&secret)
     }
 
-    fn of(secret: &[u8]) -> Result<Self> {
+    /// Of a secret of 16 bytes or more.
+    pub fn of(secret: &[u8]) -> Result<Self> {
         let totp = Builder::new().with_secret(secret.to_vec()).with_account_name("gad").build();
         totp.map(Self).map_err(Error::internal)
     }

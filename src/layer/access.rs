@@ -1,31 +1,22 @@
 //! Who calls, and whether the method's rule lets them in.
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     app::App,
     descriptor::{Access, Rule},
     error::{Error, Result},
-    identity::{Credential, SignedIn, cookie, is_same},
+    identity::{SignedIn, cookie, is_same},
     pb::{RateClass, Service},
 };
 
-/// The caller, if the rule lets them in. A public method does not look at tokens.
-pub async fn admit(app: &App, rule: &Rule, headers: &HeaderMap) -> Result<Option<SignedIn>> {
-    let level = match rule.access {
-        Access::Public => return Ok(None),
-        Access::Service(service) => return is_service(app, service, headers).map(|()| None),
-        Access::Least(level) => level,
-    };
-    let now = app.clock.now();
-    let signed_in = app.tokens.verify(token(app, rule, headers)?, now).await?;
-    if signed_in.caller.level < level {
-        return Err(Error::Forbidden);
+/// Who calls. A public method does not look at tokens; a part of the installation is no caller of its own.
+pub async fn identify(app: &App, rule: &Rule, headers: &HeaderMap) -> Result<Option<SignedIn>> {
+    match rule.access {
+        Access::Public => Ok(None),
+        Access::Service(service) => is_service(app, service, headers).map(|()| None),
+        Access::Least(_) => app.tokens.verify(token(app, rule, headers)?, app.clock.now()).await.map(Some),
     }
-    let fresh = SignedDuration::from_mins(app.settings.step_up_minutes.into());
-    suffices(rule, &signed_in.credential, now - fresh)?;
-    Ok(Some(signed_in))
 }
 
 /// The token after `Bearer`, else that of the cookie. Who comes by cookie and wants more than to read must show that a page
@@ -66,19 +57,5 @@ fn is_service(app: &App, service: Service, headers: &HeaderMap) -> Result<()> {
     match expected {
         Some(expected) if is_same(shown, expected.as_bytes()) => Ok(()),
         _ => Err(Error::SignedOut),
-    }
-}
-
-/// Whether what was shown is enough: scopes limit an API token, time limits a person where it is dangerous. What is for
-/// persons no API token may do, whatever its scopes.
-fn suffices(rule: &Rule, credential: &Credential, since: Timestamp) -> Result<()> {
-    match credential {
-        Credential::Session {
-            password_expired: true, ..
-        } if !rule.password_expired => Err(Error::PasswordExpired),
-        Credential::Session { auth_time, .. } if rule.step_up && *auth_time < since => Err(Error::StepUpRequired),
-        Credential::Session { .. } => Ok(()),
-        Credential::ApiToken { scopes, .. } if !rule.is_for_persons() && scopes.contains(&rule.permission) => Ok(()),
-        Credential::ApiToken { .. } => Err(Error::ScopeTooNarrow),
     }
 }

@@ -26,7 +26,7 @@ pub fn of(headers: &HeaderMap, rule: &Rule, settings: &ServeSettings) -> Result<
 }
 
 /// At most eight digits and a unit, as the gRPC protocol has it.
-fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -70,7 +70,9 @@ impl Seats {
 
     /// Room for a call, or none: then it is refused at once rather than late.
     pub fn room(&self, rule: &Rule) -> Result<Room> {
-        let seats = if rule.streaming { &self.streams } else { &self.unary };
+        // Parts of the installation are few, and must hear what they must hear while all seats of streams are taken.
+        let stream = rule.streaming && !matches!(rule.access, Access::Service(_));
+        let seats = if stream { &self.streams } else { &self.unary };
         let seat = Arc::clone(seats).try_acquire_owned().map_err(|_| {
             metrics::counter!("overloaded_total").increment(1);
             self.tell();

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod address;
+pub mod audit;
 pub mod deadline;
 pub mod door;
 pub mod legacy;
@@ -10,12 +11,14 @@ pub mod name;
 pub mod observe;
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
@@ -23,10 +26,15 @@ use tracing::Instrument as _;
 use crate::{
     address::Proxies,
     app::App,
+    audit::Trail,
     descriptor::{Rule, Rules},
     error::{Error, LANGUAGE, Language},
     live::limits::Counted,
+    rpc::Door,
 };
+
+/// Seconds that the server took until it began to answer; for callers of REST.
+const PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
 
 /// Puts a [`Gate`] before the services.
 #[derive(Debug, Clone)]
@@ -100,13 +108,19 @@ where
         let inner = std::mem::replace(&mut self.inner, fresh);
         let gate = self.gate.clone();
         let span = name.span();
+        let rest = matches!(door::of(&request), Door::Rest | Door::Legacy);
         let pass = async move {
+            let begun = Instant::now();
             let watch = gate.calls.begin(&name);
             let passed = match admission {
                 Ok(room) => gate.pass(&name, request, inner, room).await,
                 Err(error) => Err(error),
             };
-            let response = passed.unwrap_or_else(|error| Status::from(error).into_http());
+            let mut response = passed.unwrap_or_else(|error| Status::from(error).into_http());
+            if rest {
+                let seconds = HeaderValue::try_from(format!("{:.6}", begun.elapsed().as_secs_f64()));
+                response.headers_mut().extend(seconds.map(|seconds| (PROCESS_TIME, seconds)));
+            }
             Ok(watch.follow(name.sign(response)))
         };
         Box::pin(LANGUAGE.scope(language, pass).instrument(span))
@@ -133,9 +147,31 @@ impl GateLayer {
         S::Future: Send + 'static,
     {
         let rule = self.rules.get(name.method()).ok_or(Error::UnknownMethod)?;
-        let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
-        let signed_in = deadline::within(deadline, access::admit(&self.app, rule, request.headers())).await??;
         let address = address::of(&request, &self.proxies);
+        let trail = audit::trail(&self.app, name, rule, &request, address);
+        let answer = self.answer(name, rule, &trail, address, request, inner).await;
+        Ok(room.kept_by(audit::close(&self.app, &trail, answer).await?))
+    }
+
+    async fn answer<S>(
+        &self,
+        name: &name::Name,
+        rule: &Rule,
+        trail: &Trail,
+        address: Option<IpAddr>,
+        request: Request<Body>,
+        inner: S,
+    ) -> Result<Response<Body>, Error>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let deadline = deadline::of(request.headers(), rule, &self.app.settings)?;
+        let signed_in = deadline::within(deadline, access::identify(&self.app, rule, request.headers())).await??;
+        if let Some(signed_in) = &signed_in {
+            trail.actor(audit::actor(signed_in));
+            crate::rpc::rule::admit(&self.app, rule, signed_in)?;
+        }
         let counting = limit::count(&self.app.limits, rule, signed_in.as_ref(), address);
         let Counted { standing, verdict } = deadline::within(deadline, counting).await?;
         let call = crate::rpc::Call {
@@ -145,6 +181,7 @@ impl GateLayer {
             address,
             door: door::of(&request),
             user_agent: name::user_agent(request.headers()),
+            trail: trail.clone(),
         };
         let answer = match verdict {
             Ok(()) => handled(rule, call, request, inner).await,
@@ -154,7 +191,7 @@ impl GateLayer {
         if let Some(standing) = standing {
             limit::tell(standing, response.headers_mut());
         }
-        Ok(room.kept_by(response))
+        Ok(response)
     }
 }
 

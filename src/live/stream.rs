@@ -107,7 +107,7 @@ impl FeedStream {
             let (erasures, floor) = text.split_once('/')?;
             Some(Cleared {
                 erasures: erasures.parse().ok()?,
-                floor: parse(floor)?,
+                floor: Position::parse(floor)?,
             })
         }))
     }
@@ -140,14 +140,14 @@ impl FeedStream {
             before = entry.position;
         }
         let elsewhere: String = call.invoke_async(redis).await?;
-        Ok(parse(&elsewhere))
+        Ok(Position::parse(&elsewhere))
     }
 
     /// Where the stream ends; none if it is new.
     pub async fn head(&self, redis: &mut ConnectionManager, epoch: i64) -> RedisResult<Option<Position>> {
         let (_, head) = self.keys(epoch);
         let place: Option<String> = redis.get(head).await?;
-        Ok(place.as_deref().and_then(parse))
+        Ok(place.as_deref().and_then(Position::parse))
     }
 
     /// Entries after a place; waits up to `wait_ms` for the first.
@@ -168,21 +168,13 @@ impl FeedStream {
                 let fact: String = id.get("fact")?;
                 let previous: String = id.get("prev")?;
                 Some(Linked {
-                    previous: parse(&previous)?,
+                    previous: Position::parse(&previous)?,
                     entry: Entry {
-                        position: parse(&id.id)?,
+                        position: Position::parse(&id.id)?,
                         fact: serde_json::from_str(&fact).ok()?,
                     },
                 })
             })
             .collect())
     }
-}
-
-fn parse(place: &str) -> Option<Position> {
-    let (xid, seq) = place.split_once('-')?;
-    Some(Position {
-        xid: xid.parse().ok()?,
-        seq: seq.parse().ok()?,
-    })
 }

@@ -91,6 +91,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateAgentRequest) -> Resu
         return Err(Error::required("agent.user_id"));
     }
     let user = UserId(wire.user_id);
+    change.trail.subject(user);
     let profile = agent_mask::profile(wire)?;
     store::user::get(change.tx(), user)
         .await?
@@ -103,6 +104,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateAgentRequest) -> Resu
         now: change.now,
     };
     let agent = store::agent::insert(change.tx(), &draft).await?;
+    change.trail.resource("agent", agent.id.0);
     change.agent_fact(FactKind::AgentCreated, agent.clone());
     done(change, &agent).await
 }

@@ -61,7 +61,8 @@ pub async fn visible(on: &impl Query, id: AgentId, caller: &Caller) -> Result<Ag
         .ok_or(Error::NotFound(Missing::Agent))
 }
 
-fn filter(wire: pb::AgentFilter, caller: &Caller, lens: Lens) -> Result<Filter> {
+/// The filter as a caller may have it.
+pub fn filter(wire: pb::AgentFilter, caller: &Caller, lens: Lens) -> Result<Filter> {
     let pb::AgentFilter {
         availabilities,
         units,

@@ -87,6 +87,9 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateApiTokenRequest) 
         now: change.now,
     };
     let mut made = answer(store::api_token::insert(change.tx(), &draft).await?);
+    change.trail.resource("api_token", made.id);
+    change.trail.subject(owner.id);
+    change.trail.anew();
     let mut token = text.text;
     if request.validate_only {
         (made.id, made.prefix, token) = (0, String::new(), String::new());
@@ -190,7 +193,10 @@ pub async fn revoke(app: &App, call: &Call, request: pb::RevokeApiTokenRequest) 
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
+    change.trail.resource("api_token", request.id);
     let token = visible(change.tx(), request.id, &change.caller).await?;
+    change.trail.subject(token.user);
+    change.trail.before(&answer(token.clone()));
     let ended = store::api_token::end(change.tx(), token.id, change.now).await?;
     store::revocation::add(change.tx(), Revoked::ApiToken(token.id), change.now).await?;
     let answer = change.commit(answer(ended)).await?;

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::Actor,
     domain::{
         email,
         mail::Purpose,
@@ -41,11 +42,14 @@ pub async fn verify(app: &App, call: &Call, request: pb::VerifyEmailRequest) -> 
     let tx = conn.begin(call.left()).await?;
     let returned = store::mail::use_token(&tx, &secret_hash(&token), Purpose::Verification, now).await?;
     let user = owner(&tx, returned).await?;
+    call.trail.actor(Actor::User(user.id));
+    call.trail.resource("user", user.id.0);
+    call.trail.subject(user.id);
     if user.email_verified.is_none() {
         store::credentials::verify_email(&tx, user.id, now).await?;
         letter::send(app, &tx, &user, Purpose::Welcome, now).await?;
     }
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     Ok(Response::new(pb::VerifyEmailResponse {}))
 }
 
@@ -106,8 +110,12 @@ pub async fn register(app: &App, call: &Call, request: pb::RegisterRequest) -> R
     let user = store::user::get(&tx, id).await?;
     let user = user.ok_or_else(|| Error::internal("a user that was just made is not there"))?;
     letter::send_link(app, &tx, Addressee::of(&user), Purpose::Verification, now).await?;
-    tx.commit().await?;
-    Ok(Response::new(wire::user(&user)))
+    let answer = wire::user(&user);
+    call.trail.resource("user", user.id.0);
+    call.trail.subject(user.id);
+    call.trail.after(&answer);
+    app.audit.commit(tx, &call.trail, now).await?;
+    Ok(Response::new(answer))
 }
 
 fn invalid(field: &str) -> Error {

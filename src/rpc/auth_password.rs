@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::Actor,
     domain::{
-        email,
+        UserId, email,
         mail::Purpose,
         password::{self, Weakness},
         session::End,
@@ -48,6 +49,8 @@ pub async fn change(app: &App, call: &Call, request: pb::ChangePasswordRequest) 
         new_password,
     } = request;
     let (user, session) = (call.caller()?.user, call.session()?);
+    call.trail.resource("user", user.0);
+    call.trail.subject(user);
     let (user, hash) = {
         let conn = app.database.lease().await?;
         let user = store::user::get(&*conn, user).await?.ok_or(Error::SignedOut)?;
@@ -70,7 +73,7 @@ pub async fn change(app: &App, call: &Call, request: pb::ChangePasswordRequest) 
     }
     let since = oldest_token(app, now);
     store::session::end_others(&tx, user.id, Some(session), End::PasswordChanged, since, now).await?;
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     app.tokens.revocations.read(&*conn).await?;
     let user = User {
         password_expired: false,
@@ -105,10 +108,11 @@ pub async fn send_link(app: &App, call: &Call, address: &str, purpose: Purpose, 
     let tx = conn.begin(call.left()).await?;
     let found = store::user::by_login(&tx, &email).await?;
     let user = found.map(|(user, _)| user);
+    proof::tried(app, call, &email, user.as_ref().map_or(UserId(0), |user| user.id));
     let user = user.filter(|user| user.may_sign_in() && !user.service && may(user));
     let to = user.as_ref().map_or(Addressee::STRANGER, Addressee::of);
     letter::send_link(app, &tx, to, purpose, now).await?;
-    tx.commit().await
+    app.audit.commit(tx, &call.trail, now).await
 }
 
 /// Sets the password of whoever got a link.
@@ -162,12 +166,15 @@ async fn set_by_link(app: &App, call: &Call, link: &Link<'_>, password: String) 
     let tx = conn.begin(call.left()).await?;
     let returned = store::mail::use_token(&tx, &hash, link.purpose, now).await?;
     let user = owner(&tx, returned).await?;
+    call.trail.actor(Actor::User(user.id));
+    call.trail.resource("user", user.id.0);
+    call.trail.subject(user.id);
     set(app, &tx, &user, &new_hash, now).await?;
     store::credentials::verify_email(&tx, user.id, now).await?;
     store::credentials::withdraw_tokens(&tx, user.id, now).await?;
     let since = oldest_token(app, now);
     store::session::end_others(&tx, user.id, None, End::PasswordChanged, since, now).await?;
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     app.tokens.revocations.read(&*conn).await
 }
 

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::Actor,
     domain::{
         UserId, email,
         session::{End, Exchange, Session},
@@ -38,6 +39,7 @@ pub async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<
         store::user::by_login(&*conn, &name).await?
     };
     let (user, hash) = found.map_or((UserId(0), None), |(user, hash)| (user.id, hash));
+    proof::tried(app, call, &name, user);
     let looked = Looked::at(app, password, hash).await?;
     let now = app.clock.now();
     let mut conn = app.database.lease().await?;
@@ -46,7 +48,8 @@ pub async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<
         Settled::Proven(user) if user.is_unproved() => Error::EmailNotVerified,
         Settled::Proven(user) => {
             let answer = begin(app, &tx, call, &user, now).await?;
-            tx.commit().await?;
+            call.trail.actor(Actor::User(user.id));
+            app.audit.commit(tx, &call.trail, now).await?;
             return Ok(Response::new(answer));
         }
         Settled::Failed => Error::WrongCredentials,
@@ -139,6 +142,9 @@ pub async fn refresh(app: &App, call: &Call, request: pb::RefreshRequest) -> Res
     let tx = conn.begin(call.left()).await?;
     let found = store::session::refresh(&tx, &hash).await?.ok_or(Error::SessionEnded)?;
     let store::session::Refresh { session, used, fresh } = found;
+    call.trail.actor(Actor::User(session.user));
+    call.trail.subject(session.user);
+    call.trail.resource("session", session.id);
     let user = store::user::get(&tx, session.user).await?.filter(User::may_sign_in);
     let user = user.filter(|_| session.is_open(now)).ok_or(Error::SessionEnded)?;
     let mut nexts = successors(&app.seal, &refresh_token);
@@ -162,7 +168,7 @@ pub async fn refresh(app: &App, call: &Call, request: pb::RefreshRequest) -> Res
     };
     let expires = now + lifetime(app);
     store::session::touch(&tx, session.id, expires, now).await?;
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     let answer = answer(app, &user, (session.id, session.auth_time), next, expires, now)?;
     Ok(Response::new(answer))
 }
@@ -199,13 +205,15 @@ pub async fn revoke(app: &App, call: &Call, request: pb::RevokeSessionRequest) -
 
 async fn end(app: &App, call: &Call, id: Uuid) -> Result<()> {
     let (now, user) = (app.clock.now(), call.caller()?.user);
+    call.trail.resource("session", id);
     let reason = if call.session()? == id { End::SignedOut } else { End::Revoked };
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
     if !store::session::end(&tx, user, id, reason, now).await? {
         return Err(Error::NotFound(Missing::Session));
     }
-    tx.commit().await?;
+    call.trail.subject(user);
+    app.audit.commit(tx, &call.trail, now).await?;
     app.tokens.revocations.read(&*conn).await
 }
 
@@ -221,7 +229,10 @@ pub async fn logout_everywhere(
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
     let ended = store::session::end_others(&tx, user, None, End::SignedOut, oldest_token(app, now), now).await?;
-    tx.commit().await?;
+    call.trail.resource("user", user.0);
+    call.trail.subject(user);
+    call.trail.detail("sessions", ended);
+    app.audit.commit(tx, &call.trail, now).await?;
     app.tokens.revocations.read(&*conn).await?;
     Ok(Response::new(pb::LogoutEverywhereResponse {
         session_count: i32::try_from(ended).unwrap_or(i32::MAX),
@@ -260,6 +271,8 @@ fn from_place([created, high, low]: [i64; 3]) -> Result<(Timestamp, Uuid)> {
 pub async fn step_up(app: &App, call: &Call, request: pb::StepUpRequest) -> Result<Response<pb::AccessToken>> {
     let pb::StepUpRequest { password, code } = request;
     let (user, session) = (call.caller()?.user, call.session()?);
+    call.trail.resource("session", session);
+    call.trail.subject(user);
     let (hash, second) = {
         let conn = app.database.lease().await?;
         let user = store::user::get(&*conn, user).await?.ok_or(Error::SignedOut)?;
@@ -281,6 +294,6 @@ pub async fn step_up(app: &App, call: &Call, request: pb::StepUpRequest) -> Resu
     if !store::session::prove(&tx, user.id, session, now).await? {
         return Err(Error::SignedOut);
     }
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     access_token(app, &user, (session, now), now).map(Response::new)
 }

@@ -19,6 +19,8 @@ use crate::{
 pub async fn enrol(app: &App, call: &Call, request: pb::EnrolTotpRequest) -> Result<Response<pb::EnrolTotpResponse>> {
     let pb::EnrolTotpRequest {} = request;
     call.session()?;
+    about_oneself(call)?;
+    let now = app.clock.now();
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
     let (user, second) = locked(&tx, call.caller()?.user).await?;
@@ -27,11 +29,19 @@ pub async fn enrol(app: &App, call: &Call, request: pb::EnrolTotpRequest) -> Res
     }
     let factor = Factor::make()?;
     store::credentials::enrol(&tx, user.id, &factor.close(&app.seal, user.id)?).await?;
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     Ok(Response::new(pb::EnrolTotpResponse {
         secret: factor.secret(),
         uri: factor.uri(&app.settings.account.project_name, &user.email)?,
     }))
+}
+
+/// What is to be written down is about the caller.
+fn about_oneself(call: &Call) -> Result<()> {
+    let user = call.caller()?.user;
+    call.trail.resource("user", user.0);
+    call.trail.subject(user);
+    Ok(())
 }
 
 /// The caller, and the second factor, for this transaction alone.
@@ -46,6 +56,7 @@ async fn locked(tx: &Tx<'_>, user: UserId) -> Result<(User, Option<Second>)> {
 pub async fn confirm(app: &App, call: &Call, request: pb::ConfirmTotpRequest) -> Result<Response<pb::RecoveryCodes>> {
     let pb::ConfirmTotpRequest { code } = request;
     call.session()?;
+    about_oneself(call)?;
     let now = app.clock.now();
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
@@ -57,7 +68,7 @@ pub async fn confirm(app: &App, call: &Call, request: pb::ConfirmTotpRequest) ->
     };
     store::credentials::confirm(&tx, user.id, step, now).await?;
     let codes = recovery_codes(&tx, user.id, &factor).await?;
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     Ok(Response::new(codes))
 }
 
@@ -72,6 +83,7 @@ async fn recovery_codes(tx: &Tx<'_>, user: UserId, factor: &Factor) -> Result<pb
 pub async fn disable(app: &App, call: &Call, request: pb::DisableTotpRequest) -> Result<Response<pb::DisableTotpResponse>> {
     let pb::DisableTotpRequest {} = request;
     call.session()?;
+    about_oneself(call)?;
     let now = app.clock.now();
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
@@ -81,7 +93,7 @@ pub async fn disable(app: &App, call: &Call, request: pb::DisableTotpRequest) ->
     }
     store::credentials::forget_second(&tx, user.id, now).await?;
     letter::send(app, &tx, &user, Purpose::SecondFactorOff, now).await?;
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     Ok(Response::new(pb::DisableTotpResponse {}))
 }
 
@@ -93,11 +105,13 @@ pub async fn regenerate(
 ) -> Result<Response<pb::RecoveryCodes>> {
     let pb::RegenerateRecoveryCodesRequest {} = request;
     call.session()?;
+    about_oneself(call)?;
+    let now = app.clock.now();
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
     let (user, second) = locked(&tx, call.caller()?.user).await?;
     let second = second.filter(|second| second.confirmed).ok_or(Error::SecondFactorState)?;
     let codes = recovery_codes(&tx, user.id, &Factor::open(&app.seal, user.id, &second.sealed)?).await?;
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     Ok(Response::new(codes))
 }

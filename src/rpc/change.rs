@@ -2,16 +2,18 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
-use prost::Message;
+use prost::{Message, Name};
 use tonic::{Response, metadata::MetadataValue};
 
 use super::Call;
 use crate::{
     app::App,
+    audit::{Seat, Trail},
     domain::{
         AgentId, TaskId, UserId, ZoneId,
         access::Caller,
         agent::{Agent, Fix},
+        audit::OK,
         fact::{Before, Fact, FactKind, Subject},
         lens::Lens,
         task::Task,
@@ -46,6 +48,8 @@ pub struct Change<'a> {
     hash: Vec<u8>,
     facts: Vec<Fact>,
     sealed: bool,
+    /// What is to be written down of it.
+    pub trail: Trail,
     /// Who does it.
     pub caller: Caller,
     /// When.
@@ -56,11 +60,13 @@ impl<'a> Change<'a> {
     /// Opens the transaction.
     pub async fn begin(app: &'a App, call: &Call, conn: &'a mut Conn, asked: Asked<'a>, request: &impl Message) -> Result<Self> {
         let caller = call.caller()?;
+        call.trail.idempotency_id(asked.request_id);
         Ok(Self {
             tx: conn.begin(call.left()).await?,
             hash: digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec(),
             facts: Vec::new(),
             sealed: false,
+            trail: call.trail.clone(),
             now: app.clock.now(),
             app,
             asked,
@@ -86,6 +92,7 @@ impl<'a> Change<'a> {
         let Some(bytes) = store::replay::claim(&self.tx, &self.ticket(), self.now).await? else {
             return Ok(None);
         };
+        self.trail.settle();
         let bytes = if self.sealed {
             self.app.seal.open(REPLAYS, &self.seal_name(), &bytes)?
         } else {
@@ -112,20 +119,25 @@ impl<'a> Change<'a> {
 
     /// The task as it is now, if the caller may see it, and its etag is the one the caller saw (or none is given).
     pub async fn task(&self, id: TaskId, etag: &str) -> Result<Task> {
+        self.trail.resource("task", id.0);
         let task = store::task::get(&self.tx, id)
             .await?
             .filter(|task| task.is_visible_to(&self.caller))
             .ok_or(Error::NotFound(Missing::Task))?;
+        self.trail.before(&super::wire::task(&task, &self.caller, self.now));
         super::wire::check_etag(etag, task.revision)?;
         Ok(task)
     }
 
     /// The agent as it is now, likewise.
     pub async fn agent(&self, id: AgentId, etag: &str) -> Result<Agent> {
+        self.trail.resource("agent", id.0);
         let agent = store::agent::get(&self.tx, id)
             .await?
             .filter(|agent| agent.is_visible_to(&self.caller))
             .ok_or(Error::NotFound(Missing::Agent))?;
+        self.trail.subject(agent.user);
+        self.trail.before(&super::wire::agent(&agent, self.lens()));
         super::wire::check_etag(etag, agent.revision)?;
         Ok(agent)
     }
@@ -137,7 +149,10 @@ impl<'a> Change<'a> {
 
     /// The user as it is now, and its etag is the one the caller saw (or none is given). For administrators and oneself.
     pub async fn user(&self, id: UserId, etag: &str) -> Result<User> {
+        self.trail.resource("user", id.0);
         let user = store::user::get(&self.tx, id).await?.ok_or(Error::NotFound(Missing::User))?;
+        self.trail.subject(id);
+        self.trail.before(&super::wire::user(&user));
         super::wire::check_etag(etag, user.revision)?;
         Ok(user)
     }
@@ -237,24 +252,44 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Makes it last, with its facts and its answer; or forgets it, if it was only to be checked.
-    pub async fn commit<T: Message>(self, answer: T) -> Result<Response<T>> {
+    /// Makes it last, with its facts, its answer and its row of the audit; or forgets it, if it was only to be checked.
+    pub async fn commit<T: Message + Name>(self, answer: T) -> Result<Response<T>> {
         if self.asked.validate_only {
+            self.trail.settle();
             return Ok(Response::new(answer));
         }
-        store::outbox::add(&self.tx, &self.facts).await?;
-        if !self.asked.request_id.is_empty() {
-            let bytes = answer.encode_to_vec();
-            let bytes = if self.sealed {
-                self.app.seal.close(REPLAYS, &self.seal_name(), &bytes)?
-            } else {
-                bytes
-            };
-            store::replay::keep(&self.tx, &self.ticket(), &bytes).await?;
-        }
-        let Self { app, tx, .. } = self;
+        self.trail.after(&answer);
+        let entry = self.trail.entry(self.now, OK);
+        let mut seat = match entry {
+            Some(_) => Some(self.app.audit.seat(&self.tx, self.now).await?),
+            None => None,
+        };
+        let told = async {
+            match (&mut seat, entry) {
+                (Some(seat), Some(entry)) => self.app.audit.append(&self.tx, seat, vec![entry], &self.facts).await,
+                _ => store::outbox::add(&self.tx, &self.facts).await,
+            }
+        };
+        tokio::try_join!(told, self.keep(&answer))?;
+        let Self { app, tx, trail, .. } = self;
         tx.commit().await?;
+        seat.map(Seat::settle).transpose()?;
+        trail.settle();
         app.wake.ring();
         Ok(Response::new(answer))
+    }
+
+    /// Keeps the answer for those who ask again.
+    async fn keep(&self, answer: &impl Message) -> Result<()> {
+        if self.asked.request_id.is_empty() {
+            return Ok(());
+        }
+        let bytes = answer.encode_to_vec();
+        let bytes = if self.sealed {
+            self.app.seal.close(REPLAYS, &self.seal_name(), &bytes)?
+        } else {
+            bytes
+        };
+        store::replay::keep(&self.tx, &self.ticket(), &bytes).await
     }
 }

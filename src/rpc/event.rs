@@ -105,7 +105,8 @@ async fn reachable(app: &App, cursor: Cursor, epoch: i64) -> Result<Position> {
     Ok(cursor.position)
 }
 
-fn wanted(filter: pb::WatchFilter) -> Result<Wanted> {
+/// Which events a filter names.
+pub fn wanted(filter: pb::WatchFilter) -> Result<Wanted> {
     let pb::WatchFilter {
         nouns,
         types,

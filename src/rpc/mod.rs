@@ -4,6 +4,8 @@ pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
 pub mod api_token;
+pub mod audit;
+pub mod audit_export;
 pub mod auth;
 pub mod auth_mail;
 pub mod auth_password;
@@ -25,6 +27,7 @@ pub mod position;
 pub mod privacy;
 pub mod proof;
 pub mod retention;
+pub mod rule;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
@@ -45,6 +48,7 @@ use tonic::{Extensions, Request};
 use uuid::Uuid;
 
 use crate::{
+    audit::Trail,
     domain::access::Caller,
     error::{Error, Result},
     identity::{Credential, SignedIn},
@@ -67,6 +71,8 @@ pub struct Call {
     pub door: Door,
     /// What the caller's program says of itself; printable, and not long.
     pub user_agent: String,
+    /// What is to be written down of it.
+    pub trail: Trail,
 }
 
 impl Call {

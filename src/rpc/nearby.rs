@@ -52,7 +52,8 @@ pub async fn list(app: &App, call: &Call, request: pb::ListNearbyRequest) -> Res
     Ok(Response::new(pb::ListNearbyResponse { agents, skipped }))
 }
 
-fn wanted(request: pb::ListNearbyRequest, caller: &Caller, now: Timestamp) -> Result<Wanted> {
+/// Who is looked for at `now`.
+pub fn wanted(request: pb::ListNearbyRequest, caller: &Caller, now: Timestamp) -> Result<Wanted> {
     let pb::ListNearbyRequest {
         location,
         page_size,

@@ -150,7 +150,8 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     Ok(())
 }
 
-fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
+/// The fixes of a report.
+pub fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
     let of = |(index, position)| wire::fix(&format!("positions[{index}]"), position);
     request.positions.into_iter().enumerate().map(of).collect()
 }
@@ -237,6 +238,8 @@ async fn settle(
 /// GetTrack.
 pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Result<Response<pb::GetTrackResponse>> {
     let (caller, now) = (call.caller()?, app.clock.now());
+    call.trail.resource("agent", request.agent_id);
+    call.trail.request(&request);
     let pb::GetTrackRequest {
         agent_id,
         start_time,
@@ -266,6 +269,7 @@ pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Resu
     let limit = page::limit(page_size, 1000);
     let conn = app.database.lease().await?;
     let agent = agent_read::visible(&*conn, AgentId(agent_id), &caller).await?;
+    call.trail.subject(agent.user);
     let lens = app.precision.lens(&caller);
     let own = lens.is_own(agent.user);
     let shown_until = if own {

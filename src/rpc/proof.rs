@@ -13,7 +13,7 @@ use crate::{
     domain::{UserId, mail::Purpose, session::Attempts, user::User},
     error::Result,
     identity::{Factor, Fits, Verdict},
-    rpc::letter,
+    rpc::{Call, letter},
     store::{
         self, Tx,
         credentials::{Credentials, Second},
@@ -71,6 +71,16 @@ pub enum Settled {
     Failed,
     /// The password fits, and a code is missing.
     CodeWanted,
+}
+
+/// Writes down who tried to be whom: the name that was given only as a keyed hash, for it may be a password that was typed
+/// in the wrong place.
+pub fn tried(app: &App, call: &Call, name: &str, user: UserId) {
+    call.trail.detail("name", app.audit.chain.pseudonym(name));
+    if user != UserId(0) {
+        call.trail.resource("user", user.0);
+        call.trail.subject(user);
+    }
 }
 
 /// Settles an attempt to be this user; nobody is user 0.

@@ -174,6 +174,8 @@ async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Resul
 /// Adds a task with the first line of its history.
 async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
     let task = store::task::insert(change.tx(), draft).await?;
+    change.trail.resource("task", task.id.0);
+    change.trail.anew();
     let first = Step {
         id: 0,
         action,
@@ -446,6 +448,7 @@ async fn note(
     agent: Option<AgentId>,
     reason: String,
 ) -> Result<()> {
+    change.trail.reason(&reason);
     let step = Step {
         id: 0,
         action: Some(action),

@@ -124,7 +124,7 @@ fn visible(task: Option<Task>, caller: &Caller) -> Result<Task> {
 }
 
 /// The order that `order_by` names; its rule has made it one of these.
-fn order(order_by: &str) -> Result<Order> {
+pub fn order(order_by: &str) -> Result<Order> {
     let (name, descending) = match order_by.strip_suffix(" desc") {
         Some(name) => (name, true),
         None => (order_by, order_by.is_empty()),
@@ -139,7 +139,8 @@ fn order(order_by: &str) -> Result<Order> {
     Ok(Order { key, descending })
 }
 
-fn filter(wire: pb::TaskFilter, caller: &Caller) -> Result<Filter> {
+/// The filter as a caller may have it.
+pub fn filter(wire: pb::TaskFilter, caller: &Caller) -> Result<Filter> {
     let pb::TaskFilter {
         states,
         priorities,

@@ -156,16 +156,24 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> R
     };
     let id = store::user::insert(change.tx(), &draft).await?;
     let user = change.user(id, "").await?;
-    if password_hash.is_none() && !user.service {
-        letter::invite(app, change.tx(), &user, change.now).await?;
-    } else if user.email_verified.is_none() {
-        letter::send_link(app, change.tx(), Addressee::of(&user), Purpose::Verification, change.now).await?;
+    change.trail.anew();
+    if !user.service {
+        greet(app, &change, &user, password_hash.is_some()).await?;
     }
     let mut answer = wire::user(&user);
     if request.validate_only {
         answer.id = 0;
     }
     change.commit(answer).await
+}
+
+/// Mails to a new user what is still to be done.
+async fn greet(app: &App, change: &Change<'_>, user: &User, has_password: bool) -> Result<()> {
+    match (has_password, user.email_verified) {
+        (false, _) => letter::invite(app, change.tx(), user, change.now).await,
+        (true, None) => letter::send_link(app, change.tx(), Addressee::of(user), Purpose::Verification, change.now).await,
+        (true, Some(_)) => Ok(()),
+    }
 }
 
 /// InviteUser.
@@ -179,6 +187,7 @@ pub async fn invite(app: &App, call: &Call, request: pb::UserStepRequest) -> Res
         return Ok(answer);
     }
     giver(&change).await?;
+    change.trail.reason(&request.reason);
     let user = living(&change, id, &request.etag).await?;
     let invited = !user.service && store::credentials::password_hash(change.tx(), id).await?.is_none();
     if !invited || !user.may_sign_in() {

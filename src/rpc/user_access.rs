@@ -108,6 +108,7 @@ async fn change(
         return Ok(answer);
     }
     giver(&change).await?;
+    change.trail.reason(&request.reason);
     let mut user = living(&change, id, &request.etag).await?;
     step(&mut user);
     let saved = store::user::save(change.tx(), &user, change.now).await?;
@@ -187,6 +188,7 @@ pub async fn undelete(app: &App, call: &Call, request: pb::UserStepRequest) -> R
         return Ok(answer);
     }
     giver(&change).await?;
+    change.trail.reason(&request.reason);
     let mut user = change.user(id, &request.etag).await?;
     if user.erased.is_some() {
         return Err(Error::NotFound(Missing::User));

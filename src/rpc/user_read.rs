@@ -23,31 +23,33 @@ use crate::{
 
 /// GetUser.
 pub async fn get(app: &App, call: &Call, request: pb::GetUserRequest) -> Result<Response<pb::User>> {
-    let caller = call.caller()?;
+    call.trail.resource("user", request.id);
     let conn = app.database.lease().await?;
     let id = UserId(request.id);
     let user = store::user::get(&*conn, id).await?;
-    answer(&*conn, user, id, &caller).await
+    answer(&*conn, call, user, id).await
 }
 
 /// GetUserByTelegramId.
 pub async fn by_telegram_id(app: &App, call: &Call, request: pb::GetUserByTelegramIdRequest) -> Result<Response<pb::User>> {
-    let caller = call.caller()?;
     let conn = app.database.lease().await?;
     let user = store::user::by_telegram_id(&*conn, request.telegram_id).await?;
     let id = user.as_ref().map_or(UserId(0), |user| user.id);
-    answer(&*conn, user, id, &caller).await
+    answer(&*conn, call, user, id).await
 }
 
 /// The user as the caller sees it, if the caller does. Whoever is not there is asked for like whoever is not seen.
-async fn answer(on: &impl Query, user: Option<User>, id: UserId, caller: &Caller) -> Result<Response<pb::User>> {
+async fn answer(on: &impl Query, call: &Call, user: Option<User>, id: UserId) -> Result<Response<pb::User>> {
+    let caller = call.caller()?;
     let met = match caller.sight() {
         Some(sight) => store::user_list::meets(on, &sight, id).await?,
         None => true,
     };
     let seen = user.filter(|user| met && (!user.is_gone() || caller.level >= Level::Administrator));
     let user = seen.ok_or(Error::NotFound(Missing::User))?;
-    Ok(Response::new(wire::user_for(&user, caller)))
+    call.trail.resource("user", user.id.0);
+    call.trail.subject(user.id);
+    Ok(Response::new(wire::user_for(&user, &caller)))
 }
 
 /// BatchGetUsers.
@@ -77,6 +79,7 @@ fn card(card: Card) -> pb::UserCard {
 /// ListUsers.
 pub async fn list(app: &App, call: &Call, request: pb::ListUsersRequest) -> Result<Response<pb::ListUsersResponse>> {
     let caller = call.caller()?;
+    call.trail.request(&request);
     let pb::ListUsersRequest {
         page_size,
         page_token,
@@ -107,7 +110,7 @@ pub async fn list(app: &App, call: &Call, request: pb::ListUsersRequest) -> Resu
 }
 
 /// The order that `order_by` names; its rule has made it one of these.
-fn order(order_by: &str) -> Result<Order> {
+pub fn order(order_by: &str) -> Result<Order> {
     let (name, descending) = match order_by.strip_suffix(" desc") {
         Some(name) => (name, true),
         None => (order_by, false),
@@ -121,7 +124,8 @@ fn order(order_by: &str) -> Result<Order> {
     Ok(Order { key, descending })
 }
 
-fn filter(wire: pb::UserFilter, caller: &Caller, now: Timestamp) -> Result<Filter> {
+/// The filter as a caller may have it at `now`.
+pub fn filter(wire: pb::UserFilter, caller: &Caller, now: Timestamp) -> Result<Filter> {
     let pb::UserFilter {
         levels,
         active,
@@ -159,6 +163,8 @@ pub async fn sessions(
     request: pb::ListUserSessionsRequest,
 ) -> Result<Response<pb::ListUserSessionsResponse>> {
     let signed_in = call.signed_in()?;
+    call.trail.resource("user", request.user_id);
+    call.trail.request(&request);
     let pb::ListUserSessionsRequest {
         user_id,
         page_size,
@@ -181,6 +187,7 @@ pub async fn sessions(
     let conn = app.database.lease().await?;
     let user = store::user::get(&*conn, UserId(user_id)).await?;
     let user = user.ok_or(Error::NotFound(Missing::User))?;
+    call.trail.subject(user.id);
     let mut rows = if ended_shown {
         store::session::list_all(&*conn, user.id, before, limit).await?
     } else {

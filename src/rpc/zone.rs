@@ -79,6 +79,7 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateZoneRequest) -> R
         return Ok(answer);
     }
     let zone = store::zone::insert(change.tx(), code, name, &boundary, change.now).await?;
+    change.trail.resource("zone", zone.id.0);
     resettle(&mut change, zone.id, false).await?;
     let mut answer = wire::zone(&zone);
     if request.validate_only {
@@ -127,6 +128,7 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteZoneRequest) -> R
     }
     resettle(&mut change, zone.id, true).await?;
     store::zone::delete(change.tx(), zone.id).await?;
+    change.trail.gone();
     change.commit(wire::zone(&zone)).await
 }
 
@@ -140,8 +142,10 @@ fn asked<'a>(method: &'static str, request_id: &'a str, validate_only: bool) -> 
 
 /// The zone as it is now, and its etag is the one the caller saw (or none is given).
 async fn present(change: &Change<'_>, id: ZoneId, etag: &str) -> Result<Zone> {
+    change.trail.resource("zone", id.0);
     let zone = store::zone::get(change.tx(), id).await?;
     let zone = zone.ok_or(Error::NotFound(Missing::Zone))?;
+    change.trail.before(&wire::zone(&zone));
     wire::check_etag(etag, zone.revision)?;
     Ok(zone)
 }

@@ -51,6 +51,12 @@ impl Filter {
 
 /// Up to `limit` agents with numbers after `after`.
 pub async fn page(on: &impl Query, filter: &Filter, after: i64, limit: i64) -> Result<Vec<Agent>> {
+    let (sql, conditions) = statement(filter, after, limit);
+    on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
+}
+
+/// The statement of a page: what callers wrote stands in its parameters, never in its text.
+pub fn statement(filter: &Filter, after: i64, limit: i64) -> (String, Conditions) {
     let mut conditions = conditions(filter);
     conditions.and("a.id > $", after, Type::INT8);
     let limit = conditions.param(limit, Type::INT8);
@@ -58,7 +64,7 @@ pub async fn page(on: &impl Query, filter: &Filter, after: i64, limit: i64) -> R
         "select {COLUMNS} from {FROM} where true{} order by a.id limit {limit}",
         conditions.sql
     );
-    on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
+    (sql, conditions)
 }
 
 fn conditions(filter: &Filter) -> Conditions {

@@ -40,17 +40,39 @@ pub fn stored(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
+/// Number of points in EWKB.
+const POINT: u32 = 1;
+/// Number of polygons in EWKB.
+const POLYGON: u32 = 3;
+
+/// What geometry EWKB holds. The readers of `postgis` must be told: those of one type do not look at it, and the one of
+/// all types follows collections within collections until the stack ends.
+fn geometry(ewkb: &[u8]) -> Option<u32> {
+    let (order, rest) = ewkb.split_first()?;
+    let number = *rest.first_chunk()?;
+    let number = if *order == 0 {
+        u32::from_be_bytes(number)
+    } else {
+        u32::from_le_bytes(number)
+    };
+    // The upper bytes say whether there are heights, measures and an SRID.
+    Some(number & 0xff)
+}
+
 /// A place as `geography(Point, 4326)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place(pub geo::Point);
 
 impl<'a> FromSql<'a> for Place {
     fn from_sql(ty: &Type, raw: &'a [u8]) -> std::result::Result<Self, BoxError> {
-        // The typed readers of `postgis` do not look at the geometry's type; this one does.
-        match ewkb::Geometry::from_sql(ty, raw)? {
-            ewkb::GeometryT::Point(point) if point.srid == Some(4326) => Ok(Self(geo::Point::new(point.y, point.x)?)),
-            _ => Err("not a point in EPSG:4326".into()),
+        if geometry(raw) != Some(POINT) {
+            return Err("not a point".into());
         }
+        let point = ewkb::Point::from_sql(ty, raw)?;
+        if point.srid != Some(4326) {
+            return Err("not in EPSG:4326".into());
+        }
+        Ok(Self(geo::Point::new(point.y, point.x)?))
     }
 
     fn accepts(ty: &Type) -> bool {
@@ -76,21 +98,16 @@ pub struct Ring(pub Vec<geo::Point>);
 
 impl<'a> FromSql<'a> for Ring {
     fn from_sql(ty: &Type, raw: &'a [u8]) -> std::result::Result<Self, BoxError> {
-        match ewkb::Geometry::from_sql(ty, raw)? {
-            ewkb::GeometryT::Polygon(polygon) => polygon
-                .rings
-                .first()
-                .map(|ring| {
-                    ring.points
-                        .iter()
-                        .map(|p| geo::Point::new(p.y, p.x))
-                        .collect::<std::result::Result<_, _>>()
-                })
-                .transpose()?
-                .map(Self)
-                .ok_or_else(|| "an empty polygon".into()),
-            _ => Err("not a polygon".into()),
+        if geometry(raw) != Some(POLYGON) {
+            return Err("not a polygon".into());
         }
+        let polygon = ewkb::Polygon::from_sql(ty, raw)?;
+        if polygon.srid != Some(4326) {
+            return Err("not in EPSG:4326".into());
+        }
+        let ring = polygon.rings.first().ok_or("an empty polygon")?;
+        let points = ring.points.iter().map(|p| geo::Point::new(p.y, p.x));
+        Ok(Self(points.collect::<std::result::Result<_, _>>()?))
     }
 
     fn accepts(ty: &Type) -> bool {
@@ -121,4 +138,20 @@ impl ToSql for Ring {
     }
 
     to_sql_checked!();
+}
+
+#[cfg(test)]
+mod tests {
+    use postgres_types::Kind;
+
+    use super::*;
+
+    #[test]
+    fn collections_within_collections_do_not_end_the_stack() {
+        let geography = Type::new("geography".to_owned(), 90_000, Kind::Simple, "public".to_owned());
+        // Little endian, a collection, of one.
+        let nested = [1, 7, 0, 0, 0, 1, 0, 0, 0].repeat(400_000);
+        assert!(Place::from_sql(&geography, &nested).is_err());
+        assert!(Ring::from_sql(&geography, &nested).is_err());
+    }
 }

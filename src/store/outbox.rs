@@ -22,6 +22,17 @@ pub struct Position {
     pub seq: i64,
 }
 
+impl Position {
+    /// The place that a text of [`Position::to_string`] names.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (xid, seq) = text.split_once('-')?;
+        Some(Self {
+            xid: xid.parse().ok()?,
+            seq: seq.parse().ok()?,
+        })
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.xid, self.seq)

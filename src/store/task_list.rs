@@ -89,6 +89,12 @@ pub struct Order {
 
 /// Up to `limit` tasks after `after` (value of the key, number).
 pub async fn page(on: &impl Query, filter: &Filter, order: Order, after: Option<(i64, i64)>, limit: i64) -> Result<Vec<Task>> {
+    let (sql, conditions) = statement(filter, order, after, limit);
+    on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
+}
+
+/// The statement of a page: what callers wrote stands in its parameters, never in its text.
+pub fn statement(filter: &Filter, order: Order, after: Option<(i64, i64)>, limit: i64) -> (String, Conditions) {
     let mut conditions = conditions(filter);
     let column = order.key.column();
     let (direction, beyond) = if order.descending { ("desc", "<") } else { ("asc", ">") };
@@ -110,7 +116,7 @@ pub async fn page(on: &impl Query, filter: &Filter, order: Order, after: Option<
         "select {COLUMNS} from tasks t where true{} order by {column} {direction}, t.id {direction} limit {limit}",
         conditions.sql
     );
-    on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
+    (sql, conditions)
 }
 
 fn conditions(filter: &Filter) -> Conditions {

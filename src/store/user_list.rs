@@ -77,6 +77,12 @@ pub struct Order {
 
 /// Up to `limit` users after the user `after`: after where it stands now, so that no name goes into a page token.
 pub async fn page(on: &impl Query, filter: &Filter, order: Order, after: Option<UserId>, limit: i64) -> Result<Vec<User>> {
+    let (sql, conditions) = statement(filter, order, after, limit);
+    on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
+}
+
+/// The statement of a page: what callers wrote stands in its parameters, never in its text.
+pub fn statement(filter: &Filter, order: Order, after: Option<UserId>, limit: i64) -> (String, Conditions) {
     let mut conditions = conditions(filter);
     let column = order.key.column();
     let (direction, beyond) = if order.descending { ("desc", "<") } else { ("asc", ">") };
@@ -91,7 +97,7 @@ pub async fn page(on: &impl Query, filter: &Filter, order: Order, after: Option<
         "select {COLUMNS} from users u where true{} order by {column} {direction}, u.id {direction} limit {limit}",
         conditions.sql
     );
-    on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
+    (sql, conditions)
 }
 
 fn conditions(filter: &Filter) -> Conditions {

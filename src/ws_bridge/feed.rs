@@ -379,6 +379,8 @@ mod tests {
             user: 7,
             level: 2,
             limited: false,
+            session: uuid::Uuid::nil(),
+            version: 1,
             until: Timestamp::MAX,
         };
         let credential = Arc::new(Credential::new("token", identity));

@@ -4,8 +4,10 @@ use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{ended::Ended, feed::Start, item::quoted, json::Json};
+use super::{ended::Ended, item::quoted, json::Json};
 use crate::pb::WatchFilter;
+
+pub use super::feed::Start;
 
 /// Longest name of a subscription.
 const NAME_LIMIT: usize = 64;

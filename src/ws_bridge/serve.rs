@@ -120,6 +120,8 @@ impl Bridge {
         let health = axum::serve(internal, internal_routes(Arc::clone(&shared), metrics));
         let health = tokio::spawn(health.into_future());
         let keys = tokio::spawn(fetch_keys(Arc::clone(&shared)));
+        let heard = Arc::clone(&shared);
+        let hearing = tokio::spawn(async move { heard.tokens.revocations.follow(&heard.upstream).await });
         let tuned = listener.tap_io(|stream| tune(stream));
         let doors = axum::serve(
             tuned,
@@ -139,6 +141,7 @@ impl Bridge {
             tracing::warn!(left, "cutting clients that did not leave");
         }
         keys.abort();
+        hearing.abort();
         health.abort();
         doors.abort();
         tracing::info!("the bridge has stopped");

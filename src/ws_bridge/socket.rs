@@ -78,6 +78,7 @@ impl From<Close> for Over {
 enum Turn {
     Stop,
     TokenOver,
+    Revoked,
     Heartbeat,
     Received(Option<Result<Message, axum::Error>>),
     Heard(usize, Heard),
@@ -121,10 +122,12 @@ pub async fn serve(shared: Arc<Shared>, mut ws: WebSocket, arrival: Arrival, ent
     let close = match Box::pin(admit(&shared, &mut ws, arrival)).await {
         Ok((credential, _entry)) => {
             let heard = Instant::now();
+            let credential = Arc::new(credential);
+            let _listed = shared.tokens.revocations.list(&credential);
             let socket = Socket {
                 shared,
                 ws,
-                credential: Arc::new(credential),
+                credential,
                 subscriptions: Vec::new(),
                 turn: 0,
                 budget: FrameBudget::new(heard),
@@ -236,6 +239,7 @@ impl Socket {
             };
             match turn {
                 Turn::Stop => return Err(Close::GOING_AWAY.into()),
+                Turn::Revoked => return Err(Close::SIGNED_OUT.into()),
                 Turn::TokenOver if self.token_end() <= Instant::now() => return Err(Close::SIGNED_OUT.into()),
                 Turn::TokenOver => expiry.as_mut().reset(self.token_end()),
                 Turn::Heartbeat => self.beat().await?,
@@ -247,10 +251,15 @@ impl Socket {
 
     async fn turn(&mut self, expiry: Pin<&mut Sleep>, heartbeat: &mut Interval) -> Turn {
         let Self {
-            ws, subscriptions, turn, ..
+            ws,
+            credential,
+            subscriptions,
+            turn,
+            ..
         } = self;
         tokio::select! {
             biased;
+            () = credential.ended() => Turn::Revoked,
             () = expiry => Turn::TokenOver,
             _ = heartbeat.tick() => Turn::Heartbeat,
             message = ws.next() => Turn::Received(message),
@@ -411,7 +420,7 @@ impl Socket {
     }
 
     async fn renew(&mut self, token: &str) -> Result<Utf8Bytes, Problem> {
-        let verified = self.shared.tokens.verify(token, self.shared.feeds.clock.now()).await;
+        let verified = self.shared.tokens.verify_anew(token, self.shared.feeds.clock.now()).await;
         let identity = verified.map_err(|refusal| match refusal {
             Refusal::Invalid => Problem::of("SIGNED_OUT", "the token is not valid; the one before still counts"),
             Refusal::NoKeys => Problem::of("OVERLOADED", "the token cannot be checked now; try again"),

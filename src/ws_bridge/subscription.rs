@@ -145,6 +145,8 @@ mod tests {
                 user: 7,
                 level: 2,
                 limited: false,
+                session: uuid::Uuid::nil(),
+                version: 1,
                 until,
             },
         );
@@ -406,6 +408,8 @@ mod tests {
                     user,
                     level,
                     limited: false,
+                    session: uuid::Uuid::nil(),
+                    version: 1,
                     until,
                 },
             )

@@ -9,9 +9,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
+use uuid::Uuid;
 
-use super::upstream::Upstream;
+use super::{revocations::Revocations, upstream::Upstream};
 use crate::pb::Jwk;
 
 /// Issuer and audience of the tokens.
@@ -34,6 +35,10 @@ pub struct Identity {
     pub level: u8,
     /// Whether the authority ends at some zones.
     pub limited: bool,
+    /// Session of the token.
+    pub session: Uuid,
+    /// Version of the user's tokens when this one was made.
+    pub version: i32,
     /// When the token ends.
     pub until: Timestamp,
 }
@@ -53,6 +58,11 @@ struct Claims {
     lvl: u8,
     #[serde(default)]
     zon: Vec<i64>,
+    ver: i32,
+    sid: Uuid,
+    /// The password must be changed before anything else.
+    #[serde(default)]
+    pwx: bool,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -63,12 +73,14 @@ impl Claims {
         let time = |seconds| Timestamp::from_second(seconds).ok();
         let ahead = now + SKEW;
         let until = time(self.exp)?;
-        let good = time(self.iat)? <= ahead && time(self.nbf)? <= ahead && now < until;
+        let good = time(self.iat)? <= ahead && time(self.nbf)? <= ahead && now < until && !self.pwx;
         let user: i64 = self.sub.parse().ok()?;
         (good && user > 0 && (1..=3).contains(&self.lvl)).then_some(Identity {
             user,
             level: self.lvl,
             limited: !self.zon.is_empty(),
+            session: self.sid,
+            version: self.ver,
             until,
         })
     }
@@ -76,13 +88,14 @@ impl Claims {
 
 /// Public keys by name.
 #[derive(Default)]
-struct Keys {
+pub struct Keys {
     by_name: HashMap<String, DecodingKey>,
     fetched: Option<Instant>,
 }
 
 impl Keys {
-    fn of(keys: &[Jwk]) -> Self {
+    /// Those of a key set that can be used.
+    pub fn of(keys: &[Jwk]) -> Self {
         let usable = keys.iter().filter(|key| key.kty == "OKP" && key.crv == "Ed25519");
         Self {
             by_name: usable
@@ -93,7 +106,7 @@ impl Keys {
     }
 
     /// Who the token speaks for; the name of its key if we do not have that key.
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Option<String>> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Option<String>> {
         if token.len() > TOKEN_LIMIT {
             return Err(None);
         }
@@ -115,6 +128,8 @@ impl Keys {
 pub struct Tokens {
     upstream: Arc<Upstream>,
     keys: RwLock<Arc<Keys>>,
+    /// What is not believed any more although it was signed.
+    pub revocations: Revocations,
     /// When the keys were last asked for; held while asking.
     asked: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -131,6 +146,7 @@ impl Tokens {
         Self {
             upstream,
             keys: RwLock::default(),
+            revocations: Revocations::default(),
             asked: tokio::sync::Mutex::new(None),
         }
     }
@@ -157,8 +173,26 @@ impl Tokens {
         *asked = Some(Instant::now());
     }
 
-    /// Who a token speaks for at `now`.
+    /// Who a token speaks for at `now`, by what is known here.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Refusal> {
+        let identity = self.verify_signature(token, now).await?;
+        if self.revocations.believes(&identity) {
+            Ok(identity)
+        } else {
+            Err(Refusal::Invalid)
+        }
+    }
+
+    /// Who a token speaks for in place of another one. Nobody can say so while revocations are not heard.
+    pub async fn verify_anew(&self, token: &str, now: Timestamp) -> Result<Identity, Refusal> {
+        if self.revocations.are_current() {
+            self.verify(token, now).await
+        } else {
+            Err(Refusal::NoKeys)
+        }
+    }
+
+    async fn verify_signature(&self, token: &str, now: Timestamp) -> Result<Identity, Refusal> {
         let keys = self.keys();
         let aged = keys.fetched.is_none_or(|at| at.elapsed() > KEYS_AGE);
         match keys.verify(token, now) {
@@ -175,7 +209,11 @@ impl Tokens {
 
 /// The token that a connection lives by; a client may send another before it ends.
 #[derive(Debug)]
-pub struct Credential(Mutex<Held>);
+pub struct Credential {
+    held: Mutex<Held>,
+    /// Rings when the token is revoked.
+    bell: Notify,
+}
 
 #[derive(Debug)]
 struct Held {
@@ -187,15 +225,18 @@ struct Held {
 impl Credential {
     /// From a token that was verified.
     pub fn new(token: &str, identity: Identity) -> Self {
-        Self(Mutex::new(Held {
-            token: token.into(),
-            identity,
-            revoked: false,
-        }))
+        Self {
+            held: Mutex::new(Held {
+                token: token.into(),
+                identity,
+                revoked: false,
+            }),
+            bell: Notify::new(),
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whose it is.
@@ -210,10 +251,11 @@ impl Credential {
         good.then(|| (Arc::clone(&held.token), held.identity.until))
     }
 
-    /// Goes on with another token of the same user and level; refuses any other.
+    /// Goes on with another token of the same user, with the same level and as far a reach; refuses any other.
     pub fn renew(&self, token: &str, identity: Identity) -> bool {
         let mut held = self.held();
-        let same = held.identity.user == identity.user && held.identity.level == identity.level;
+        let rights = |identity: Identity| (identity.user, identity.level, identity.limited);
+        let same = rights(held.identity) == rights(identity);
         if same {
             *held = Held {
                 token: token.into(),
@@ -232,9 +274,33 @@ impl Credential {
         same
     }
 
-    /// Whether the server refused the token.
+    /// Whether the token was revoked, or the server refused it.
     pub fn is_revoked(&self) -> bool {
         self.held().revoked
+    }
+
+    /// Revokes the token if it is not believed any more.
+    pub fn doubt(&self, believed: impl FnOnce(&Identity) -> bool) {
+        {
+            let mut held = self.held();
+            held.revoked |= !believed(&held.identity);
+            if !held.revoked {
+                return;
+            }
+        }
+        self.bell.notify_waiters();
+    }
+
+    /// Returns when the token is revoked.
+    pub async fn ended(&self) {
+        loop {
+            let mut ringing = std::pin::pin!(self.bell.notified());
+            ringing.as_mut().enable();
+            if self.is_revoked() {
+                return;
+            }
+            ringing.await;
+        }
     }
 }
 
@@ -273,7 +339,7 @@ mod tests {
     }
 
     fn claims() -> Value {
-        json!({"iss": "gad", "aud": "gad", "sub": "7", "lvl": 2,
+        json!({"iss": "gad", "aud": "gad", "sub": "7", "lvl": 2, "ver": 3, "sid": Uuid::nil(),
                "iat": 1_700_000_000, "nbf": 1_700_000_000, "exp": 1_700_000_060})
     }
 
@@ -302,6 +368,8 @@ mod tests {
                 user: 7,
                 level: 2,
                 limited: false,
+                session: Uuid::nil(),
+                version: 3,
                 until: now() + SignedDuration::from_secs(60)
             }
         );
@@ -323,6 +391,8 @@ mod tests {
             ("exp", json!(1_700_000_000)),
             ("nbf", json!(1_700_000_031)),
             ("iat", json!(1_700_000_031)),
+            ("pwx", json!(true)),
+            ("sid", json!("no name")),
         ] {
             bad.push(sign(&signer_1, &changed(name, value)));
         }
@@ -353,6 +423,8 @@ mod tests {
             user: 7,
             level: 2,
             limited: false,
+            session: Uuid::nil(),
+            version: 1,
             until,
         };
         let credential = Credential::new("t1", me);

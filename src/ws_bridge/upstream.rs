@@ -23,8 +23,8 @@ use tonic::{
 use crate::{
     config::UpstreamTls,
     pb::{
-        AdmitHandshakeRequest, GetJwksRequest, Jwk, WatchRequest, WatchResponse, auth_service_client::AuthServiceClient,
-        edge_service_client::EdgeServiceClient, event_service_client::EventServiceClient,
+        AdmitHandshakeRequest, GetJwksRequest, Jwk, Revocations, WatchRequest, WatchResponse, WatchRevocationsRequest,
+        auth_service_client::AuthServiceClient, edge_service_client::EdgeServiceClient, event_service_client::EventServiceClient,
     },
 };
 
@@ -35,6 +35,9 @@ const STREAMS: usize = 80;
 const WINDOW: u32 = 64 * 1024;
 /// Longest wait for the beginning of an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where the next server must not be waited for.
+const SHORT: Duration = Duration::from_secs(3);
 
 /// The servers.
 #[derive(Debug)]
@@ -188,6 +191,22 @@ impl Upstream {
             user: Some(answer.user_id).filter(|user| *user != 0),
             limits: limits(&metadata),
         })
+    }
+
+    /// Hears what is not believed any more, from any server that is there.
+    pub async fn revocations(&self) -> Result<(Streaming<Revocations>, Lease), Status> {
+        let own = bearer(self.token.expose_secret())?;
+        let mut refused = None;
+        for _ in &self.endpoints {
+            let (channel, lease) = self.lease(refused.as_ref().map(|(_, endpoint)| *endpoint));
+            let mut request = Request::new(WatchRevocationsRequest {});
+            request.metadata_mut().insert("authorization", own.clone());
+            match within(SHORT, EdgeServiceClient::new(channel).watch_revocations(request)).await {
+                Ok(answer) => return Ok((answer.into_inner(), lease)),
+                Err(status) => refused = Some((status, lease.endpoint)),
+            }
+        }
+        Err(refused.map_or_else(|| Status::unavailable("no server"), |(status, _)| status))
     }
 
     /// Asks each server until one is there to answer.

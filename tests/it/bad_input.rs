@@ -3,6 +3,7 @@
 use gad::pb;
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
+use tonic_types::StatusExt as _;
 
 use crate::{
     edge::Edge,
@@ -453,4 +454,31 @@ async fn bytes_that_are_no_message_are_a_bad_request() {
             "{body:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_million_faults_are_refused_in_few_words() {
+    let world = World::start().await;
+    let supervisor = world.supervisor().await;
+    let zeros = pb::BatchGetTasksRequest { ids: vec![0; 1_000_000] };
+    let refused = supervisor.tasks().batch_get_tasks(zeros).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (tonic::Code::InvalidArgument, "INVALID_FIELD")
+    );
+    let violations = refused.get_details_bad_request().unwrap().field_violations;
+    assert_eq!(violations[0].field, "ids");
+    assert!((2..=16).contains(&violations.len()), "{}", violations.len());
+
+    let task = supervisor.task("Patrullar").await;
+    let change = pb::UpdateTaskRequest {
+        task: Some(task),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["x".repeat(1_000_000)],
+        }),
+        ..Default::default()
+    };
+    let refused = supervisor.tasks().update_task(change).await.unwrap_err();
+    assert_eq!(reason(&refused), "INVALID_FIELD");
+    assert!(refused.message().len() < 1000, "{}", refused.message().len());
 }

@@ -175,6 +175,7 @@ async fn the_secret_key_can_be_changed() {
         data_keys: 2,
         factors: 1,
         mails: 1,
+        audits: 1,
     };
     assert_eq!(done, expected);
     assert_eq!(keys::reseal(&database, &seal).await.unwrap(), Resealed::default());

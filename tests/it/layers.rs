@@ -19,20 +19,28 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("store", &["config", "domain", "error"]),
     ("identity", &["domain", "error", "store"]),
+    (
+        "audit",
+        &["app", "config", "descriptor", "domain", "error", "identity", "store"],
+    ),
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "config", "domain", "error", "store"]),
     ("privacy", &["app", "domain", "error", "identity", "store"]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
-    ("keys", &["config", "error", "identity", "mail", "store"]),
+    ("keys", &["audit", "config", "error", "identity", "mail", "store"]),
     (
         "app",
-        &["admin", "config", "error", "identity", "live", "mail", "privacy", "store"],
+        &[
+            "admin", "audit", "config", "error", "identity", "live", "mail", "privacy", "store",
+        ],
     ),
     (
         "rpc",
         &[
             "app",
+            "audit",
+            "codec",
             "descriptor",
             "domain",
             "error",
@@ -49,6 +57,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "address",
             "app",
+            "audit",
             "config",
             "descriptor",
             "domain",
@@ -61,6 +70,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("health", &["app", "error", "store"]),
     ("openapi", &["descriptor", "domain", "error", "pb"]),
+    ("listener", &["config"]),
     ("files", &["config", "openapi"]),
     (
         "serve",
@@ -71,6 +81,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "files",
             "health",
             "layer",
+            "listener",
             "pb",
             "rpc",
             "telemetry",

@@ -1,6 +1,9 @@
 //! The older products' REST, through the public door, as their clients use it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use gad::{
     descriptor,
@@ -23,6 +26,8 @@ pub struct Door {
     pub world: World,
     edge: Edge,
     client: reqwest::Client,
+    /// The `id` of the last answer that had one.
+    last: Mutex<i64>,
 }
 
 /// An answer: status, headers, body as text.
@@ -84,6 +89,7 @@ impl Door {
             world,
             edge,
             client: reqwest::Client::new(),
+            last: Mutex::default(),
         }
     }
 
@@ -160,6 +166,8 @@ pub enum Who {
     Forger,
     /// A field agent.
     Agent,
+    /// A supervisor.
+    Supervisor,
     /// An administrator.
     Administrator,
 }
@@ -198,6 +206,11 @@ impl Row {
         }
     }
 
+    /// The same by another method.
+    pub fn by(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
     /// The same by somebody.
     pub fn of(self, who: Who) -> Self {
         Self { who, ..self }
@@ -226,7 +239,7 @@ impl Row {
         }
     }
 
-    /// What comes of it. `"$"` in the body stands for anything but null, `null` for no body.
+    /// What comes of it. `"$"` in the body stands for anything but null, `"*"` for anything or nothing; null is no body.
     pub fn gives(self, status: u16, body: Value) -> Self {
         Self { status, body, ..self }
     }
@@ -236,21 +249,41 @@ impl Row {
         Self { headers, ..self }
     }
 
-    /// Sends it, and complains if something else comes of it.
+    /// Sends it, and complains if something else comes of it. `{last}` in its path is the `id` of the last answer that had
+    /// one, `{agent}` and the like are people's.
     pub async fn complaint(&self, door: &Door) -> Option<String> {
+        let world = &door.world;
+        let (agent, supervisor, administrator) = (world.agent().await, world.supervisor().await, world.administrator().await);
         let token = match self.who {
             Who::Nobody => None,
             Who::Forger => Some("junk".to_owned()),
-            Who::Agent => Some(door.world.agent().await.token),
-            Who::Administrator => Some(door.world.administrator().await.token),
+            Who::Agent => Some(agent.token),
+            Who::Supervisor => Some(supervisor.token),
+            Who::Administrator => Some(administrator.token),
         };
+        let last = *door.last.lock().unwrap();
+        let mut path = self.path.to_owned();
+        for (name, id) in [
+            ("last", last),
+            ("agent", agent.id),
+            ("supervisor", supervisor.id),
+            ("administrator", administrator.id),
+        ] {
+            path = path.replace(&format!("{{{name}}}"), &id.to_string());
+        }
         let with = With {
             token: token.as_deref(),
             json: self.json.clone(),
             form: self.form,
             raw: None,
         };
-        let told = door.send(self.method.clone(), self.path, with).await;
+        let told = door.send(self.method.clone(), &path, with).await;
+        if let Some(id) = serde_json::from_str::<Value>(&told.text)
+            .ok()
+            .and_then(|told| told["id"].as_i64())
+        {
+            *door.last.lock().unwrap() = id;
+        }
         let same = if self.body.is_null() {
             told.text.is_empty()
         } else {
@@ -264,11 +297,11 @@ impl Row {
 fn fits(wanted: &Value, told: &Value) -> bool {
     match (wanted, told) {
         (Value::String(any), told) if any == "$" => !told.is_null(),
+        (Value::String(any), _) if any == "*" => true,
         (Value::Object(wanted), Value::Object(told)) => {
-            wanted.len() == told.len()
-                && wanted
-                    .iter()
-                    .all(|(key, value)| told.get(key).is_some_and(|told| fits(value, told)))
+            let known = told.keys().all(|key| wanted.contains_key(key));
+            let fit = |(key, value): (&String, &Value)| told.get(key).map_or(value == "*", |told| fits(value, told));
+            known && wanted.iter().all(fit)
         }
         (Value::Array(wanted), Value::Array(told)) => {
             wanted.len() == told.len() && wanted.iter().zip(told).all(|(wanted, told)| fits(wanted, told))
@@ -276,6 +309,9 @@ fn fits(wanted: &Value, told: &Value) -> bool {
         _ => wanted == told,
     }
 }
+
+/// What GRUPO_GAD's clients read when they may not.
+pub const PRIVILEGES: &str = "The user doesn't have enough privileges";
 
 /// A refusal with nothing but a text.
 pub fn detail(text: &str) -> Value {
@@ -293,7 +329,7 @@ pub fn invalid(place: Value, kind: &str) -> Value {
 }
 
 fn fault(place: Value, kind: &str) -> Value {
-    json!({ "loc": place, "type": kind, "msg": "$" })
+    json!({ "loc": place, "type": kind, "msg": "$", "input": "*" })
 }
 
 /// Plays rows in their order in a world of their own.
@@ -307,8 +343,16 @@ pub async fn play(rows: Vec<Row>) {
     assert!(complaints.is_empty(), "{} rows:\n{}", complaints.len(), complaints.join("\n"));
 }
 
+/// Paths that are not for all whom their level lets in.
+const BY_OBJECT: [&str; 1] = ["gad.legacy.v1.UserService.UpdateUser"];
+
 fn rows() -> Vec<Row> {
-    crate::legacy_auth::rows()
+    let all = [
+        crate::legacy_auth::rows(),
+        crate::legacy_user::rows(),
+        crate::legacy_usuario::rows(),
+    ];
+    all.concat()
 }
 
 fn older_methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
@@ -324,11 +368,17 @@ fn every_path_and_every_reason_it_declares_has_a_row() {
     for method in older_methods(&pool) {
         let mut due = due(&pool, &method);
         due.insert("");
+        if BY_OBJECT.contains(&method.full_name()) {
+            due.insert("FORBIDDEN");
+        }
         due_of.insert(format!("{}.{}", method.parent_service().name(), method.name()), due);
     }
     let mut rows_of: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for row in rows() {
         rows_of.entry(row.rpc.to_owned()).or_default().insert(row.reason);
+    }
+    for (rpc, reason) in crate::legacy_auth::ELSEWHERE {
+        rows_of.entry((*rpc).to_owned()).or_default().insert(reason);
     }
     assert_eq!(rows_of, due_of, "rows (left), and what is declared (right)");
 }
@@ -436,6 +486,7 @@ async fn callers_of_grpc_get_grpc() {
     let form = pb::LoginForm {
         username: "admin@gad.example".to_owned(),
         password: "wrong".to_owned(),
+        code: None,
     };
     let request = pb::LoginRequest {
         form: Some(form),

@@ -10,6 +10,7 @@
 )]
 
 mod agent;
+mod api_token;
 mod auth;
 mod auth_rows;
 mod bad_input;
@@ -25,10 +26,13 @@ mod documentation;
 mod doors;
 mod edge;
 mod envoy;
+mod fuzz;
 mod keys;
 mod layers;
 mod legacy;
 mod legacy_auth;
+mod legacy_user;
+mod legacy_usuario;
 mod limit;
 mod live;
 mod mail;
@@ -46,9 +50,12 @@ mod revocation;
 mod rolling;
 mod session;
 mod settings;
+mod sight;
 mod smtp;
 mod stack;
 mod stage;
 mod task;
 mod totp;
+mod user;
 mod world;
+mod zone;

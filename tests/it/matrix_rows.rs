@@ -64,6 +64,7 @@ pub fn good(rpc: &'static str, who: Who, request: Value) -> Row {
 fn edge() -> Vec<Row> {
     vec![
         good("AdmitHandshake", Bridge, json!({ "address": "203.0.113.7" })),
+        good("WatchRevocations", Bridge, json!({})),
         row("AdmitHandshake", "INVALID_FIELD", Bridge, json!({ "address": "here" })),
     ]
 }

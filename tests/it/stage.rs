@@ -100,7 +100,7 @@ impl Stage {
 
     /// Calls through the door.
     pub async fn call(&self, who: Who, method: &MethodDescriptor, request: &Value) -> Answer {
-        let until = ["snapshot_end", "checkpoint", "end"];
+        let until = ["snapshot_end", "checkpoint", "end", "whole"];
         let token = self.token(who).await;
         self.doorway.call(method, request, token.as_deref(), &until).await
     }

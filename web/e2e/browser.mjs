@@ -1,4 +1,5 @@
 // A browser of one's own, and what every page of the dashboard must keep to.
+import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -42,5 +43,18 @@ export async function openBrowser({ baseUrl, out }) {
     await page.screenshot({ path: join(out, `${String(pictures).padStart(2, '0')}-${name}.png`) });
   }
 
-  return { person, picture, faults, close: () => browser.close() };
+  /** What everybody sees now. */
+  async function pictureAll(name) {
+    for (const page of browser.contexts().flatMap((context) => context.pages())) await picture(page, name);
+  }
+
+  return { person, picture, pictureAll, faults, close: () => browser.close() };
+}
+
+/** Nothing must be looked for at the side. */
+export async function fits(page) {
+  const wide = await page.evaluate(() =>
+    [document.documentElement, document.querySelector('main')].some((box) => box && box.scrollWidth > window.innerWidth),
+  );
+  assert.ok(!wide, `${page.url()} is wider than the screen`);
 }

@@ -3,7 +3,7 @@
 // Exits with 0 if everything was seen, else says what was not.
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
-import { openBrowser } from './browser.mjs';
+import { fits, openBrowser } from './browser.mjs';
 import { locatedAgent, login, reportPosition } from './rest.mjs';
 
 const { values } = parseArgs({ options: { out: { type: 'string' } } });
@@ -11,7 +11,7 @@ const baseUrl = process.env.BASE_URL || 'http://localhost:8080';
 const email = process.env.EMAIL || 'admin@gad.example';
 const password = process.env.PASSWORD || 'gad-demo-2026';
 
-const { person, picture, faults, close } = await openBrowser({ baseUrl, out: values.out });
+const { person, picture, pictureAll, faults, close } = await openBrowser({ baseUrl, out: values.out });
 const title = `Prueba de tablero ${Date.now().toString(36)}`;
 let step = 'start';
 
@@ -22,6 +22,7 @@ try {
 } catch (error) {
   console.error(`dashboard: failed at "${step}"\n${error.stack ?? error}`);
   if (faults.length > 0) console.error(faults.join('\n'));
+  await pictureAll('failed');
   process.exitCode = 1;
 } finally {
   await close();
@@ -169,8 +170,8 @@ async function phoneScenario() {
 }
 
 async function signIn(page, secret) {
-  await page.getByLabel('Correo electrónico').fill(email);
-  await page.getByLabel('Contraseña').fill(secret);
+  await page.getByLabel('Correo o usuario').fill(email);
+  await page.getByLabel('Contraseña', { exact: true }).fill(secret);
   await page.getByRole('button', { name: 'Entrar' }).click();
 }
 
@@ -198,11 +199,4 @@ function act(page, name) {
 
 function live(page) {
   return page.locator('[data-phase="live"]').waitFor();
-}
-
-async function fits(page) {
-  const wide = await page.evaluate(() =>
-    [document.documentElement, document.querySelector('main')].some((box) => box.scrollWidth > window.innerWidth),
-  );
-  assert.ok(!wide, 'the page is wider than the screen');
 }

@@ -6,22 +6,27 @@ export interface Config {
   readonly tileUrl: string | null;
   /** Name of the installation, such as `demo`. */
   readonly environment: string;
+  /** Whether people may make accounts for themselves. */
+  readonly openRegistration: boolean;
 }
+
+const NOTHING_KNOWN: Config = { tileUrl: null, environment: '', openRegistration: false };
 
 export async function loadConfig(): Promise<Config> {
   try {
     const answer = await fetch('/config.json', { headers: { accept: 'application/json' } });
-    const body = (await answer.json()) as { tile_url?: unknown; environment?: unknown };
+    const body = (await answer.json()) as { tile_url?: unknown; environment?: unknown; open_registration?: unknown };
     return {
       tileUrl: typeof body.tile_url === 'string' && body.tile_url !== '' ? body.tile_url : null,
       environment: typeof body.environment === 'string' ? body.environment : '',
+      openRegistration: body.open_registration === true,
     };
   } catch {
-    return { tileUrl: null, environment: '' };
+    return NOTHING_KNOWN;
   }
 }
 
-export const ConfigContext = createContext<Config>({ tileUrl: null, environment: '' });
+export const ConfigContext = createContext(NOTHING_KNOWN);
 
 export function useConfig(): Config {
   return useContext(ConfigContext);

@@ -4,6 +4,8 @@ import { createRoot } from 'react-dom/client';
 import { App } from './app/App';
 import { ConfigContext, loadConfig } from './config';
 import { isWorthRetrying } from './rpc/failure';
+import './rpc/link';
+import { joinSession } from './rpc/session';
 import './ui/tokens.css';
 import './ui/base.css';
 import './ui/ui.css';
@@ -16,7 +18,7 @@ const queries = new QueryClient({
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no #root');
-const config = await loadConfig();
+const [config] = await Promise.all([loadConfig(), joinSession()]);
 createRoot(root).render(
   <StrictMode>
     <ConfigContext value={config}>

@@ -1,6 +1,9 @@
 //! What the RPCs of `gad.legacy.v1` declare of their paths, read once from the descriptors.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use http::StatusCode;
 use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor, MethodDescriptor};
@@ -76,14 +79,14 @@ pub fn methods(pool: &DescriptorPool) -> Methods {
 
 /// An expression for the paths that tell fields that are wrong as a bare list, for what Envoy itself has to say.
 pub fn listing_paths(pool: &DescriptorPool) -> String {
-    let mut paths: Vec<String> = Vec::new();
+    let (mut listing, mut others) = (BTreeSet::new(), BTreeSet::new());
     for method in methods(pool).values() {
         let last = method.answers.last();
-        if last.is_some_and(|answer| answer.dialect != Dialect::GrupoGad) {
-            paths.extend(method.templates.iter().map(Template::expression));
-        }
+        let lists = last.is_some_and(|answer| answer.dialect != Dialect::GrupoGad);
+        let paths = method.templates.iter().map(Template::expression);
+        if lists { &mut listing } else { &mut others }.extend(paths);
     }
-    paths.sort();
+    let paths: Vec<&str> = listing.difference(&others).map(String::as_str).collect();
     format!("({})/?(\\?.*)?", paths.join("|"))
 }
 
@@ -183,7 +186,7 @@ impl Template {
     fn expression(&self) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Word(word) => format!("/{word}"),
-            Part::Name(_) => "/[^/?]*".to_owned(),
+            Part::Name(_) => "/[^/?]+".to_owned(),
         });
         parts.collect()
     }

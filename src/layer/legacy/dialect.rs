@@ -21,6 +21,14 @@ pub fn words(dialect: Dialect, reason: ErrorReason, with_token: bool) -> Option<
         // Their way to prove that one is there is to sign in again.
         (R::StepUpRequired, _) => return words(dialect, R::SignedOut, true),
         (R::ScopeTooNarrow, _) => return words(dialect, R::Forbidden, true),
+        (R::EmailNotVerified, D::Inventory) => (UNAUTHORIZED, "Usuario inactivo"),
+        (R::EmailNotVerified, D::Recway) => (
+            StatusCode::FORBIDDEN,
+            "Email not verified. Please check your email for the verification link.",
+        ),
+        (R::EmailNotVerified, _) => (StatusCode::BAD_REQUEST, "Inactive user"),
+        (R::SecondFactorRequired, _) => (UNAUTHORIZED, "Second factor required: repeat with `code`"),
+        (R::SessionEnded, _) => (UNAUTHORIZED, "Invalid refresh token"),
         (R::Forbidden, D::Inventory) => (StatusCode::FORBIDDEN, "No tienes permisos para realizar esta acción"),
         (R::Forbidden, D::Recway) => (StatusCode::FORBIDDEN, "Not enough permissions"),
         (R::Forbidden, _) => (StatusCode::BAD_REQUEST, "The user doesn't have enough privileges"),

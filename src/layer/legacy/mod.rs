@@ -33,14 +33,11 @@ use tower::{Layer, Service};
 use self::declared::{Answer, Method, Methods};
 use crate::{
     error::{Error, Result},
-    pb::{google::api::HttpBody, legacy::Form},
+    pb::{REQUESTS, google::api::HttpBody, legacy::Form},
 };
 
 /// Path as the caller sent it; Envoy sets it on what it transcoded, and on nothing else.
 const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
-/// Longest request that is read, in bytes.
-const LIMIT: usize = 4 * 1024 * 1024;
-
 /// The method that a transcoded request calls, if it is one of the older products'.
 fn method_of(methods: &Methods, request: &Request<Body>) -> Option<Arc<Method>> {
     request.headers().get(ORIGINAL_PATH)?;
@@ -208,7 +205,12 @@ async fn answer(asked: &Asked, heard: &Heard, headers: &HeaderMap, body: Body) -
 
 /// Reads bodies into requests; stands between those who may refuse a caller and the handlers.
 #[derive(Debug, Clone)]
-pub struct ReadLayer(pub Methods);
+pub struct ReadLayer {
+    /// What is declared of the older products' RPCs.
+    pub methods: Methods,
+    /// Longest request that is read, in bytes.
+    pub longest: usize,
+}
 
 impl<S> Layer<S> for ReadLayer {
     type Service = Read<S>;
@@ -216,7 +218,8 @@ impl<S> Layer<S> for ReadLayer {
     fn layer(&self, inner: S) -> Read<S> {
         Read {
             inner,
-            methods: Arc::clone(&self.0),
+            methods: Arc::clone(&self.methods),
+            longest: self.longest,
         }
     }
 }
@@ -226,6 +229,7 @@ impl<S> Layer<S> for ReadLayer {
 pub struct Read<S> {
     inner: S,
     methods: Methods,
+    longest: usize,
 }
 
 impl<S> Service<Request<Body>> for Read<S>
@@ -248,9 +252,10 @@ where
         };
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let longest = self.longest;
         Either::Right(Box::pin(async move {
             let mut heard = Heard::default();
-            let mut response = match read(method, request, &mut heard).await {
+            let mut response = match read(method, request, longest, &mut heard).await {
                 Ok(request) => inner.call(request).await?,
                 Err(error) => Status::from(error).into_http(),
             };
@@ -261,10 +266,10 @@ where
 }
 
 /// The request with its raw body read into the field that it is for.
-async fn read(method: Arc<Method>, request: Request<Body>, heard: &mut Heard) -> Result<Request<Body>> {
+async fn read(method: Arc<Method>, request: Request<Body>, longest: usize, heard: &mut Heard) -> Result<Request<Body>> {
     let (mut head, body) = request.into_parts();
     let asked = Asked::of(Arc::clone(&method), &head.headers);
-    let whole = Limited::new(body, LIMIT + frame::HEAD)
+    let whole = Limited::new(body, longest + frame::HEAD)
         .collect()
         .await
         .map_err(Error::unreadable)?;
@@ -306,7 +311,8 @@ async fn read(method: Arc<Method>, request: Request<Body>, heard: &mut Heard) ->
     let message = message.encode_to_vec();
     if !heard.faults.is_empty() {
         // What its rules say against the rest is told with it.
-        crate::pb::check_legacy(method.input.full_name(), &message)?;
+        let check = REQUESTS.iter().find(|(name, _)| *name == method.input.full_name());
+        check.map(|(_, reread)| reread(&message)).transpose()?;
         return Err(Error::unreadable("some fields have other types"));
     }
     head.headers.remove(header::CONTENT_LENGTH);

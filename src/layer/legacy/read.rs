@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::{descriptor::key, pb::legacy::Form};
 
+/// Faults that are told of: a list of a million wrong items is refused in few words.
+const FAULTS: usize = 32;
+
 /// Something in a body that cannot be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
@@ -67,7 +70,7 @@ fn field(field: &FieldDescriptor, said: &Value, place: &[Value], faults: &mut Ve
         return one(&field.kind(), said, place, faults);
     }
     let Value::Array(items) = said else {
-        faults.push(fault(("list_type", "Input should be a valid list"), place, said));
+        tell(faults, ("list_type", "Input should be a valid list"), place, said);
         return None;
     };
     let items = items.iter().enumerate().filter_map(|(at, item)| {
@@ -86,18 +89,20 @@ fn one(kind: &Kind, said: &Value, place: &[Value], faults: &mut Vec<Fault>) -> O
     match plain(kind, said) {
         Ok(value) => Some(value),
         Err(wrong) => {
-            faults.push(fault(wrong, place, said));
+            tell(faults, wrong, place, said);
             None
         }
     }
 }
 
-fn fault((kind, text): (&'static str, &'static str), place: &[Value], said: &Value) -> Fault {
-    Fault {
-        kind,
-        place: place.to_vec(),
-        text,
-        input: said.clone(),
+fn tell(faults: &mut Vec<Fault>, (kind, text): (&'static str, &'static str), place: &[Value], said: &Value) {
+    if faults.len() < FAULTS {
+        faults.push(Fault {
+            kind,
+            place: place.to_vec(),
+            text,
+            input: said.clone(),
+        });
     }
 }
 
@@ -240,6 +245,13 @@ mod tests {
             assert!(told.contains(&(expected.0.to_owned(), expected.1)), "{expected:?}: {told:?}");
         }
         assert_eq!(told.len(), 5);
+    }
+
+    #[test]
+    fn of_a_million_faults_the_first_are_told() {
+        let (_, faults) = read("gad.v1.Task", &json!({ "agent_ids": vec!["x"; 1_000_000] }));
+        assert_eq!(faults.len(), FAULTS);
+        assert_eq!(json!(faults[31].place), json!(["agent_ids", 31]));
     }
 
     #[test]

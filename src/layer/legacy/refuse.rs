@@ -71,13 +71,28 @@ fn is_about(own: &Refusal, faults: &[Value]) -> bool {
 
 /// A text with what path and body say in place of `{name}`.
 fn filled(text: &str, asked: &Asked, heard: &Heard) -> String {
-    let mut filled = text.to_owned();
-    for (name, value) in asked.named() {
-        filled = filled.replace(&format!("{{{name}}}"), value);
-    }
-    for (name, value) in &heard.said {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        filled = filled.replace(&format!("{{{name}}}"), &value);
+    let named = asked.named();
+    let said = |name: &str| {
+        let in_path = named
+            .iter()
+            .find(|(there, _)| *there == name)
+            .map(|(_, value)| (*value).to_owned());
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        in_path.or_else(|| heard.said.get(name).map(text))
+    };
+    fill(text, said)
+}
+
+/// A text with a value in place of each `{name}`; what is put in is not looked at again.
+fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut parts = text.split('{');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let put = part.split_once('}').and_then(|(name, rest)| Some(value(name)? + rest));
+        match put {
+            Some(put) => filled.push_str(&put),
+            None => filled.extend(["{", part]),
+        }
     }
     filled
 }
@@ -187,4 +202,19 @@ fn too_many(details: &ErrorDetails, headers: &HeaderMap) -> Value {
     body.insert("rate_limit".to_owned(), json!(limit));
     body.insert("window_seconds".to_owned(), json!(WINDOW));
     Value::Object(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_into_a_text_is_not_looked_at_again() {
+        let value = |name: &str| match name {
+            "a" => Some("{b}{b}".to_owned()),
+            "b" => Some("{a}{a}".to_owned()),
+            _ => None,
+        };
+        assert_eq!(fill("{a} of {b}: {c} {", value), "{b}{b} of {a}{a}: {c} {");
+    }
 }

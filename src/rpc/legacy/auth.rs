@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tonic::{Request, Response, Status, metadata::MetadataValue};
 
+use super::{checked, in_keys};
 use crate::{
     app::App,
     domain::country,
@@ -13,12 +14,17 @@ use crate::{
         self as canonical,
         legacy::{self as pb, auth_service_server::AuthService},
     },
-    rpc::{Call, auth, wire},
+    rpc::{Call, auth, auth_mail, auth_password, auth_session, wire},
     store,
 };
 
 /// Time in which the database must answer to be called well.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where RecWay's people are from if they do not say it.
+const COUNTRY: &str = "CO";
+/// Keys of the older products that are not those of `gad.v1`.
+const KEYS: [(&str, &str); 1] = [("display_name", "full_name")];
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -28,6 +34,74 @@ pub struct Auth(pub Arc<App>);
 impl AuthService for Auth {
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
         Ok(login(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn register(&self, request: Request<pb::RegisterRequest>) -> Result<Response<pb::RegisterResponse>, Status> {
+        let registered = register(&self.0, &Call::of(&request)?, request.into_inner()).await;
+        Ok(registered.map_err(|error| in_keys(error, &KEYS))?)
+    }
+
+    async fn refresh_token(&self, request: Request<pb::RefreshTokenRequest>) -> Result<Response<pb::Session>, Status> {
+        Ok(refresh(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
+    async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>, Status> {
+        Ok(logout(&self.0, request).await?)
+    }
+
+    async fn change_password(&self, request: Request<pb::ChangePasswordRequest>) -> Result<Response<pb::Message>, Status> {
+        let call = Call::of(&request)?;
+        let pb::ChangePasswordRequest { body: _, passwords } = request.into_inner();
+        let pb::PasswordChange {
+            current_password,
+            new_password,
+        } = passwords.unwrap_or_default();
+        let request = canonical::ChangePasswordRequest {
+            current_password,
+            new_password,
+        };
+        auth_password::change(&self.0, &call, checked(request)?).await?;
+        Ok(say("Contraseña actualizada exitosamente"))
+    }
+
+    async fn request_password_reset(
+        &self,
+        request: Request<pb::RequestPasswordResetRequest>,
+    ) -> Result<Response<pb::Message>, Status> {
+        let call = Call::of(&request)?;
+        let pb::RequestPasswordResetRequest { body: _, address } = request.into_inner();
+        let pb::MailAddress { email } = address.unwrap_or_default();
+        auth_password::request_reset(&self.0, &call, canonical::RequestPasswordResetRequest { email }).await?;
+        Ok(say(
+            "If an account with this email exists, a password reset link has been sent",
+        ))
+    }
+
+    async fn reset_password(&self, request: Request<pb::ResetPasswordRequest>) -> Result<Response<pb::Message>, Status> {
+        let call = Call::of(&request)?;
+        let pb::ResetPasswordRequest { body: _, password } = request.into_inner();
+        let pb::PasswordReset { token, new_password } = password.unwrap_or_default();
+        let request = canonical::ResetPasswordRequest { token, new_password };
+        auth_password::reset(&self.0, &call, request).await?;
+        Ok(say("Password has been reset successfully"))
+    }
+
+    async fn request_email_verification(
+        &self,
+        request: Request<pb::RequestEmailVerificationRequest>,
+    ) -> Result<Response<pb::Message>, Status> {
+        let call = Call::of(&request)?;
+        let pb::RequestEmailVerificationRequest { body: _, address } = request.into_inner();
+        let pb::MailAddress { email } = address.unwrap_or_default();
+        auth_mail::request_verification(&self.0, &call, canonical::RequestEmailVerificationRequest { email }).await?;
+        Ok(say("If an account with this email exists, a verification link has been sent"))
+    }
+
+    async fn verify_email(&self, request: Request<pb::VerifyEmailRequest>) -> Result<Response<pb::Message>, Status> {
+        let call = Call::of(&request)?;
+        let pb::VerifyEmailRequest { token } = request.into_inner();
+        auth_mail::verify(&self.0, &call, canonical::VerifyEmailRequest { token }).await?;
+        Ok(say("Email verified successfully"))
     }
 
     async fn get_me(&self, request: Request<pb::GetMeRequest>) -> Result<Response<pb::Account>, Status> {
@@ -58,24 +132,80 @@ impl AuthService for Auth {
     }
 }
 
-async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
+fn say(message: &str) -> Response<pb::Message> {
+    Response::new(pb::Message {
+        message: message.to_owned(),
+    })
+}
+
+/// What was signed in with.
+fn credentials(request: pb::LoginRequest) -> Result<canonical::LoginRequest> {
     let pb::LoginRequest { body: _, form, json } = request;
-    let is_form = form.is_some();
-    let form = form.map(|pb::LoginForm { username, password }| (username, password));
-    let json = json.map(
-        |pb::LoginJson {
-             email,
-             password,
-             remember_me: _,
-         }| (email, password),
-    );
-    let (email, password) = form.or(json).ok_or_else(|| Error::unreadable("no credentials"))?;
-    let credentials = canonical::LoginRequest {
+    let (email, password, code) = if let Some(pb::LoginForm {
+        username,
+        password,
+        code,
+    }) = form
+    {
+        (username, password, code)
+    } else {
+        let pb::LoginJson {
+            email,
+            password,
+            remember_me: _,
+            code,
+        } = json.ok_or_else(|| Error::unreadable("no credentials"))?;
+        (email, password, code)
+    };
+    Ok(canonical::LoginRequest {
         email,
         password,
-        code: String::new(),
+        code: code.unwrap_or_default(),
+    })
+}
+
+async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
+    let by_form = request.form.is_some();
+    let answer = auth_session::login(app, call, checked(credentials(request)?)?).await?;
+    let session = session(app, answer.into_inner());
+    if !by_form {
+        return Ok(Response::new(pb::LoginResponse {
+            token: None,
+            session: Some(session),
+        }));
+    }
+    let pb::Session {
+        access_token,
+        token_type,
+        expires_in,
+        refresh_token,
+        user: _,
+    } = session;
+    let token = pb::Token {
+        access_token: access_token.unwrap_or_default(),
+        token_type,
+        expires_in,
+        refresh_token: refresh_token.unwrap_or_default(),
     };
-    let answer = auth::login(app, call, credentials).await?.into_inner();
+    let cookies = cookie::given(&app.seal, &token.access_token, expires_in, app.settings.secure_cookies);
+    let mut response = Response::new(pb::LoginResponse {
+        token: Some(token),
+        session: None,
+    });
+    set(&mut response, cookies)?;
+    Ok(response)
+}
+
+fn set<T>(response: &mut Response<T>, cookies: [String; 2]) -> Result<()> {
+    for cookie in cookies {
+        let cookie = MetadataValue::try_from(cookie).map_err(Error::internal)?;
+        response.metadata_mut().append("set-cookie", cookie);
+    }
+    Ok(())
+}
+
+/// A session with the keys of RecWay.
+fn session(app: &App, answer: canonical::LoginResponse) -> pb::Session {
     let canonical::LoginResponse {
         access_token,
         token_type: _,
@@ -85,36 +215,112 @@ async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Resp
         refresh_expire_time: _,
         session_id: _,
     } = answer;
-    let token_type = "bearer".to_owned();
-    let expires_in = expire_time.map_or(0, |until| until.seconds - app.clock.now().as_second());
-    if !is_form {
-        let session = pb::Session {
-            access_token,
-            token_type,
-            expires_in,
-            refresh_token,
-            user: user.map(session_user),
+    pb::Session {
+        access_token: Some(access_token),
+        token_type: "bearer".to_owned(),
+        expires_in: expire_time.map_or(0, |until| until.seconds - app.clock.now().as_second()),
+        refresh_token: Some(refresh_token),
+        user: user.map(session_user),
+    }
+}
+
+async fn register(app: &App, call: &Call, request: pb::RegisterRequest) -> Result<Response<pb::RegisterResponse>> {
+    let pb::RegisterRequest {
+        body: _,
+        account,
+        person,
+    } = request;
+    if let Some(account) = account {
+        let pb::NewAccountForm {
+            username,
+            email,
+            password,
+            full_name,
+            phone,
+        } = account;
+        let request = canonical::RegisterRequest {
+            email,
+            password,
+            username,
+            display_name: full_name.unwrap_or_default(),
+            phone: phone.unwrap_or_default(),
+            ..canonical::RegisterRequest::default()
         };
-        return Ok(Response::new(pb::LoginResponse {
-            token: None,
-            session: Some(session),
+        let user = auth_mail::register(app, call, checked(request)?).await?.into_inner();
+        return Ok(Response::new(pb::RegisterResponse {
+            account: Some(self::account(user)),
+            session: None,
         }));
     }
-    let cookies = cookie::given(&app.seal, &access_token, expires_in, app.settings.secure_cookies);
-    let token = pb::Token {
-        access_token,
-        token_type,
-        expires_in,
-        refresh_token,
+    let pb::NewPerson {
+        email,
+        password,
+        full_name,
+        country_code,
+        phone,
+        company_id: _,
+    } = person.unwrap_or_default();
+    let request = canonical::RegisterRequest {
+        email,
+        password,
+        display_name: full_name,
+        country_code: country_code.unwrap_or_else(|| COUNTRY.to_owned()),
+        phone: phone.unwrap_or_default(),
+        ..canonical::RegisterRequest::default()
     };
-    let mut response = Response::new(pb::LoginResponse {
-        token: Some(token),
-        session: None,
-    });
-    for cookie in cookies {
-        let cookie = MetadataValue::try_from(cookie).map_err(Error::internal)?;
-        response.metadata_mut().append("set-cookie", cookie);
+    let user = auth_mail::register(app, call, checked(request)?).await?.into_inner();
+    let session = pb::Session {
+        token_type: "bearer".to_owned(),
+        user: Some(session_user(user)),
+        ..pb::Session::default()
+    };
+    Ok(Response::new(pb::RegisterResponse {
+        account: None,
+        session: Some(session),
+    }))
+}
+
+async fn refresh(app: &App, call: &Call, request: pb::RefreshTokenRequest) -> Result<Response<pb::Session>> {
+    let pb::RefreshTokenRequest { body: _, token } = request;
+    let pb::SpentToken { refresh_token } = token.unwrap_or_default();
+    let answer = auth_session::refresh(app, call, canonical::RefreshRequest { refresh_token }).await?;
+    Ok(answer.map(|answer| session(app, answer)))
+}
+
+/// The session of the token that came along, if it is one: the path is open to those who have none.
+async fn logout(app: &App, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>> {
+    let mut call = Call::of(&request)?;
+    let header = request
+        .metadata()
+        .get("authorization")
+        .and_then(|header| header.to_str().ok());
+    let token = header
+        .and_then(|header| header.split_once(' '))
+        .map(|(_, token)| token.trim());
+    call.signed_in = match token {
+        Some(token) => match app.tokens.verify(token, app.clock.now()).await {
+            Ok(signed_in) => Some(signed_in),
+            Err(Error::SignedOut) => None,
+            Err(error) => return Err(error),
+        },
+        None => None,
+    };
+    let pb::LogoutRequest {
+        body: _,
+        token,
+        nothing: _,
+    } = request.into_inner();
+    let wanted = token.is_some();
+    if wanted || call.session().is_ok() {
+        auth_session::logout(app, &call, canonical::LogoutRequest {}).await?;
     }
+    let message = "Successfully logged out".to_owned();
+    let status = "logged_out".to_owned();
+    let mut response = Response::new(pb::LogoutResponse {
+        done: Some(pb::LoggedOut { status }),
+        goodbye: Some(pb::Message { message }),
+    });
+    set(&mut response, cookie::taken(app.settings.secure_cookies))?;
     Ok(response)
 }
 
@@ -139,7 +345,7 @@ fn account(user: canonical::User) -> pb::Account {
         last_activity: user.last_login_time,
         is_active: user.active,
         is_email_verified: user.email_verify_time.is_some(),
-        country_code: None,
+        country_code: user.country_code,
         username: user.username,
         created_at: user.create_time,
         updated_at: user.update_time,

@@ -1,17 +1,22 @@
 import type { ReactNode } from 'react';
 import { Link, useRoute } from 'wouter';
 import { useCell } from '../cell';
-import { useConfig } from '../config';
+import { UserLevel } from '../gen/gad/v1/rule_pb';
 import { useWords } from '../i18n';
-import { endSession, session } from '../rpc/session';
+import { session } from '../rpc/session';
+import { signOut } from '../rpc/signOut';
+import { useCall } from '../rpc/useCall';
 import { Icon, type IconName } from '../ui/Icon';
 import { useNow } from '../ui/useNow';
+import { Brand } from './Brand';
 import { Connection, StaleBanner } from './Connection';
 import { LanguageSwitch, ThemeSwitch } from './switches';
 import './shell.css';
 
 export function Shell({ children }: { children: ReactNode }) {
   const { t } = useWords();
+  const mine = useCell(session);
+  const isAdministrator = mine.token !== null && mine.user.level === UserLevel.ADMINISTRATOR;
   return (
     <div className="shell">
       <a className="skip" href="#main">
@@ -23,6 +28,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <NavLink to="/" also="/board/:id?" icon="board" text={t.app.board} />
           <NavLink to="/map" also="/map/:id?" icon="map" text={t.app.map} />
           <NavLink to="/create" also="/create" icon="plus" text={t.app.create} />
+          {isAdministrator && <NavLink to="/admin" also="/admin/*?" icon="shield" text={t.app.admin} />}
         </nav>
         <div className="top-end">
           <Connection />
@@ -36,18 +42,6 @@ export function Shell({ children }: { children: ReactNode }) {
       <main id="main" className="main" tabIndex={-1}>
         {children}
       </main>
-    </div>
-  );
-}
-
-export function Brand() {
-  const { t } = useWords();
-  const { environment } = useConfig();
-  return (
-    <div className="brand">
-      <img className="brand-mark" src="/icon.svg" alt="" width="32" height="32" />
-      <span className="brand-name">{t.app.name}</span>
-      {environment && environment !== 'production' && <span className="brand-env">{environment}</span>}
     </div>
   );
 }
@@ -71,12 +65,23 @@ function Clock() {
 function Me() {
   const { t } = useWords();
   const mine = useCell(session);
+  const leave = useCall(signOut);
   if (mine.token === null) return null;
   return (
     <div className="me">
-      <span className="me-name">{mine.user.displayName || mine.user.email}</span>
-      <span className="me-level">{t.levels[mine.user.level]}</span>
-      <button type="button" className="icon-button" aria-label={t.app.signOut} title={t.app.signOut} onClick={() => endSession(false)}>
+      <Link className="me-link" href="/account" aria-label={`${t.app.account}: ${mine.user.displayName}`} title={t.app.account}>
+        <Icon name="person" />
+        <span className="me-name">{mine.user.displayName || mine.user.email}</span>
+        <span className="me-level">{t.levels[mine.user.level]}</span>
+      </Link>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={t.app.signOut}
+        title={t.app.signOut}
+        aria-busy={leave.busy || undefined}
+        onClick={() => leave.run(undefined)}
+      >
         <Icon name="leave" />
       </button>
     </div>

@@ -1,6 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, test } from 'vitest';
+import { words as account } from '../account/words';
+import { words as admin } from '../admin/words';
+import { words as entry } from '../entry/words';
+import { words as privacy } from '../privacy/words';
 import { en } from './en';
 import { es } from './es';
 import { Format } from './format';
@@ -25,9 +29,15 @@ function spoken(speak: (...marks: unknown[]) => string): string {
   return asText;
 }
 
-test('both languages have the same texts, and none is empty', () => {
-  const spanish = texts(es);
-  const english = texts(en);
+test.each([
+  ['every page', { es, en }],
+  ['account', account],
+  ['administration', admin],
+  ['entry', entry],
+  ['privacy', privacy],
+])('both languages have the same texts for %s, and none is empty', (_, words) => {
+  const spanish = texts(words.es);
+  const english = texts(words.en);
   expect([...english.keys()]).toEqual([...spanish.keys()]);
   const empty = [...spanish, ...english].filter(([path, text]) => text === '' && !/\.(actions|levels)\.0$/.test(path));
   expect(empty).toEqual([]);

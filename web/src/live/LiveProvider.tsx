@@ -4,7 +4,8 @@ import { useCell } from '../cell';
 import type { Agent, Position } from '../gen/gad/v1/agent_pb';
 import { type Task, TaskState } from '../gen/gad/v1/task_pb';
 import { CALL, events, tasks } from '../rpc/clients';
-import { endSession } from '../rpc/session';
+import { renew } from '../rpc/renew';
+import { session } from '../rpc/session';
 import { type FeedStatus, LiveFeed } from './feed';
 import { LiveStore } from './store';
 
@@ -24,10 +25,14 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const [live, setLive] = useState<Live | null>(null);
 
   useEffect(() => {
+    let token: string | null = null;
     const feed = new LiveFeed({
-      watch: (request, options) => events.watch(request, options),
+      watch: (request, options) => {
+        token = session.get().token;
+        return events.watch(request, options);
+      },
       store,
-      onSignedOut: () => endSession(true),
+      renew: () => (token === null ? Promise.resolve(false) : renew(token)),
     });
     feed.start();
     setLive({ store, feed });

@@ -22,10 +22,12 @@ const silence = () => new Promise<never>(() => {});
 let asked: { cursor: string; includeSnapshot: boolean }[];
 let store: LiveStore;
 let feed: LiveFeed;
-let signedOut: boolean;
+let renewals: number;
+let isSignedIn: boolean;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  isSignedIn = true;
   vi.stubGlobal('window', new EventTarget());
   vi.stubGlobal('navigator', { onLine: true });
 });
@@ -39,11 +41,14 @@ afterEach(() => {
 /** Watches a server that answers one call after the other as told; the last one keeps its peace. */
 async function watch(...calls: Call[]): Promise<void> {
   asked = [];
-  signedOut = false;
+  renewals = 0;
   store = new LiveStore((run) => run());
   feed = new LiveFeed({
     store,
-    onSignedOut: () => (signedOut = true),
+    renew: async () => {
+      renewals += 1;
+      return isSignedIn;
+    },
     watch: (request, { signal }) => {
       asked.push(request);
       return untilAborted(calls.shift() ?? quiet, signal);
@@ -140,12 +145,26 @@ test.each<[string, Call]>([
   expect(feed.status.get().snapshots).toBe(2);
 });
 
-test('a revoked token signs out and asks no more', async () => {
+test('a token that ended is renewed, and everything is asked for again: rights may be others', async () => {
+  await watch(async function* () {
+    yield row(1n);
+    yield whole('a');
+    yield end('b', EndReason.AUTH_REVOKED);
+  }, async function* () {
+    yield whole('c');
+    await silence();
+  });
+  expect(renewals).toBe(1);
+  expect(asked.map(({ includeSnapshot }) => includeSnapshot)).toEqual([true, true]);
+  expect(ids()).toEqual([]);
+});
+
+test('a session that is over asks no more', async () => {
+  isSignedIn = false;
   await watch(async function* () {
     yield whole('a');
     yield end('b', EndReason.AUTH_REVOKED);
   });
-  expect(signedOut).toBe(true);
   expect(asked).toHaveLength(1);
 });
 

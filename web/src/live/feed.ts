@@ -22,7 +22,8 @@ export interface FeedDeps {
     options: { signal: AbortSignal },
   ) => AsyncIterable<WatchResponse>;
   readonly store: LiveStore;
-  readonly onSignedOut: () => void;
+  /** Gets a fresh token; false: nobody is signed in any more. */
+  readonly renew: () => Promise<boolean>;
 }
 
 /** The server sends a checkpoint when idle; a longer silence than this is a dead connection. */
@@ -66,11 +67,20 @@ export class LiveFeed {
       const outcome = await this.#watch();
       if (signal.aborted) return;
       const step = nextStep(outcome, this.#failures, Math.random());
-      if (step.kind === 'signOut') return this.deps.onSignedOut();
-      if (step.from === 'snapshot') this.#cursor = '';
+      if (step.kind === 'renew' && !(await this.#renewed())) return;
+      if (step.kind === 'renew' || step.from === 'snapshot') this.#cursor = '';
       this.#failures += 1;
       this.#loseLive('reconnecting');
       await this.#wait(step.waitMillis);
+    }
+  }
+
+  /** Without an answer nobody knows: then the next call will tell. */
+  async #renewed(): Promise<boolean> {
+    try {
+      return await this.deps.renew();
+    } catch {
+      return true;
     }
   }
 

@@ -16,8 +16,8 @@ test('the server may ask for more patience, not for less', () => {
   expect(refused(10)).toEqual({ kind: 'watch', from: 'cursor', waitMillis: 2000 });
 });
 
-test('a lost token ends the watch', () => {
-  expect(nextStep({ kind: 'end', reason: EndReason.AUTH_REVOKED }, 0, 0)).toEqual({ kind: 'signOut' });
+test('a lost token is renewed', () => {
+  expect(nextStep({ kind: 'end', reason: EndReason.AUTH_REVOKED }, 0, 0)).toEqual({ kind: 'renew', waitMillis: 250 });
   const refused = { kind: 'refused', code: Code.Unauthenticated, reason: '', retryAfterMillis: 0 } as const;
-  expect(nextStep(refused, 0, 0)).toEqual({ kind: 'signOut' });
+  expect(nextStep(refused, 0, 0)).toEqual({ kind: 'renew', waitMillis: 250 });
 });

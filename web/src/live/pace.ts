@@ -9,7 +9,8 @@ export type Outcome =
   | { readonly kind: 'cut' };
 
 export type Step =
-  | { readonly kind: 'signOut' }
+  /** Only with a fresh token, which may let the person see other things. */
+  | { readonly kind: 'renew'; readonly waitMillis: number }
   | { readonly kind: 'watch'; readonly from: 'cursor' | 'snapshot'; readonly waitMillis: number };
 
 const FIRST_MILLIS = 500;
@@ -26,13 +27,13 @@ export function nextStep(outcome: Outcome, failures: number, chance: number): St
   const waitMillis = pace(failures, chance);
   if (outcome.kind === 'cut') return { kind: 'watch', from: 'cursor', waitMillis };
   if (outcome.kind === 'end') return afterEnd(outcome.reason, waitMillis);
-  if (outcome.code === Code.Unauthenticated) return { kind: 'signOut' };
+  if (outcome.code === Code.Unauthenticated) return { kind: 'renew', waitMillis };
   const from = isCursorUseless(outcome.reason) ? 'snapshot' : 'cursor';
   return { kind: 'watch', from, waitMillis: Math.max(waitMillis, outcome.retryAfterMillis) };
 }
 
 function afterEnd(reason: EndReason, waitMillis: number): Step {
-  if (reason === EndReason.AUTH_REVOKED) return { kind: 'signOut' };
+  if (reason === EndReason.AUTH_REVOKED) return { kind: 'renew', waitMillis };
   return { kind: 'watch', from: reason === EndReason.CURSOR_EXPIRED ? 'snapshot' : 'cursor', waitMillis };
 }
 

@@ -57,7 +57,8 @@ export class LiveStore {
         this.#putPosition(resource.value);
         break;
       case 'hidden':
-        this.#dropTask(resource.value.taskId, null);
+        if (resource.value.agentId !== 0n) this.#dropAgent(resource.value.agentId);
+        else this.#dropTask(resource.value.taskId, null);
         break;
     }
     this.#flush();

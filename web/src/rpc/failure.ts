@@ -21,7 +21,7 @@ export interface Failure {
 
 export function explain(error: unknown, t: Messages): Failure {
   const refusal = ConnectError.from(error);
-  const reason = refusal.findDetails(ErrorInfoSchema)[0]?.reason ?? '';
+  const reason = reasonOf(refusal);
   const wait = refusal.findDetails(RetryInfoSchema)[0]?.retryDelay;
   return {
     code: refusal.code,
@@ -30,6 +30,11 @@ export function explain(error: unknown, t: Messages): Failure {
     fields: fieldTexts(refusal),
     retryAfterMillis: wait ? durationMillis(wait) : 0,
   };
+}
+
+/** `google.rpc.ErrorInfo.reason` of an error; empty if there is none. */
+export function reasonOf(error: unknown): string {
+  return ConnectError.from(error).findDetails(ErrorInfoSchema)[0]?.reason ?? '';
 }
 
 function text(refusal: ConnectError, reason: string, t: Messages): string {
@@ -56,7 +61,7 @@ function fieldTexts(refusal: ConnectError): Map<string, string> {
 
 /** `task.plannedEndTime` → `planned_end_time`. */
 export function fieldName(path: string): string {
-  const inner = path.replace(/^(task|agent)\./, '').split('.')[0] ?? '';
+  const inner = path.replace(/^(task|agent|user|apiToken|api_token|filter|policy)\./, '').split('.')[0] ?? '';
   return inner.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 

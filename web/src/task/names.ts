@@ -2,6 +2,7 @@ import { useMemo } from 'react';
 import { useCell } from '../cell';
 import { useWords } from '../i18n';
 import { useAgents } from '../live/LiveProvider';
+import { useUserName } from '../people/names';
 import { session } from '../rpc/session';
 
 export interface Names {
@@ -14,16 +15,14 @@ export function useNames(): Names {
   const { t } = useWords();
   const agents = useAgents();
   const mine = useCell(session);
-  return useMemo(() => {
+  const userName = useUserName();
+  const users = useMemo(() => {
     const byUser = new Map([...agents.values()].map((agent) => [agent.userId, agent.displayName]));
     const me = mine.token === null ? undefined : mine.user;
-    return {
-      agent: (id) => agents.get(id)?.code ?? t.task.agent(String(id)),
-      user: (id) => {
-        if (id === 0n) return t.task.system;
-        if (id === me?.id) return t.task.me(me.displayName || me.email);
-        return byUser.get(id) || t.task.user(String(id));
-      },
-    };
+    return (id: bigint) => (id === me?.id ? t.task.me(me.displayName || me.email) : byUser.get(id));
   }, [agents, mine, t]);
+  return {
+    agent: (id) => agents.get(id)?.code ?? t.task.agent(String(id)),
+    user: (id) => (id === 0n ? t.task.system : users(id) || userName(id) || t.task.user(String(id))),
+  };
 }

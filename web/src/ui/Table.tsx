@@ -5,16 +5,19 @@ interface Props {
   caption: string;
   head: readonly string[];
   rows: readonly { key: string; cells: readonly ReactNode[] }[];
+  /** On a phone each row becomes a card. */
+  cards?: boolean;
+  look?: string;
 }
 
-export function Table({ caption, head, rows }: Props) {
+export function Table({ caption, head, rows, cards = false, look = '' }: Props) {
   return (
-    <table className="table">
+    <table className={`table ${cards ? 'cards-when-narrow' : ''} ${look}`}>
       <caption className="only-heard">{caption}</caption>
       <thead>
         <tr>
           {head.map((title) => (
-            <th key={title} scope="col">
+            <th key={title || 'actions'} scope="col">
               {title}
             </th>
           ))}
@@ -24,7 +27,9 @@ export function Table({ caption, head, rows }: Props) {
         {rows.map(({ key, cells }) => (
           <tr key={key}>
             {cells.map((cell, column) => (
-              <td key={head[column] ?? column}>{cell}</td>
+              <td key={head[column] || column} data-head={head[column]}>
+                {cell}
+              </td>
             ))}
           </tr>
         ))}
