@@ -446,6 +446,8 @@ async fn a_list_holds_what_its_filter_says() {
     crowd(&world, 200).await;
     let supervisor = world.supervisor().await;
     let database = world.database().await;
+    let half = "update agents set duty = 1 where code like 'B-%' and id % 2 = 0";
+    database.execute(half, &[]).await.unwrap();
     let truth = async |sql: &str| -> Vec<i64> {
         let sql =
             format!("select a.id from agents a join agent_locations l on l.agent_id = a.id where {sql} order by 1 limit 50");

@@ -376,6 +376,11 @@ const REPEATABLE: &[(&str, &str)] = &[
         "a fix is the same fix each time: agent and time are its key",
     ),
     ("Logout", "what has ended stays so"),
+    ("RunRetention", "what was forgotten is not forgotten again"),
+    (
+        "RevealLocation",
+        "a second look is written down like the first: an answer with a place in it is not kept",
+    ),
     ("LogoutEverywhere", "what has ended stays so"),
     ("RevokeSession", "what has ended stays so"),
     ("EnrolTotp", "gives another secret: an answer with a secret in it is not kept"),

@@ -301,7 +301,7 @@ fn expected_http(outcome: &Result<Value, Value>) -> u16 {
 }
 
 /// What is random, and so differs between worlds.
-const RANDOM: [&str; 12] = [
+const RANDOM: [&str; 13] = [
     "uid",
     "access_token",
     "refresh_token",
@@ -314,6 +314,8 @@ const RANDOM: [&str; 12] = [
     "codes",
     "token",
     "prefix",
+    // How a decision was said: by the very door.
+    "door",
 ];
 
 /// The outcome without what is random.

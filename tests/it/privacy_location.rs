@@ -272,6 +272,17 @@ async fn where_somebody_off_duty_is_only_they_see() {
     assert_eq!(place(&supervisor, id).await, Some(4.92));
 }
 
+/// Watches, and knows what was before; the moves of before may still come.
+async fn watching(person: &Person, filter: Option<pb::WatchFilter>) -> Watcher {
+    let request = pb::WatchRequest {
+        filter,
+        ..Default::default()
+    };
+    let mut watcher = Watcher::start(person, request).await;
+    while !matches!(watcher.next().await, Item::Checkpoint(_)) {}
+    watcher
+}
+
 /// The next event that is no move: those of before may still come.
 async fn next_of_agents(watcher: &mut Watcher) -> pb::Event {
     loop {
@@ -295,7 +306,7 @@ async fn a_watch_tells_that_somebody_went_off_duty_and_not_where() {
     let (agent, supervisor) = (world.agent().await, world.supervisor().await);
     let id = agent.agent_id.unwrap();
     report(&agent, vec![fix(id, 0, 4.90)]).await;
-    let mut everything = Watcher::live(&supervisor).await;
+    let mut everything = watching(&supervisor, None).await;
     let filter = pb::WatchFilter {
         r#box: Some(pb::Box {
             south: 4.85,
@@ -305,13 +316,8 @@ async fn a_watch_tells_that_somebody_went_off_duty_and_not_where() {
         }),
         ..Default::default()
     };
-    let request = pb::WatchRequest {
-        filter: Some(filter),
-        ..Default::default()
-    };
-    let mut rectangle = Watcher::start(&supervisor, request).await;
-    assert!(matches!(rectangle.next().await, Item::Checkpoint(_)));
-    let mut own = Watcher::live(&agent).await;
+    let mut rectangle = watching(&supervisor, Some(filter)).await;
+    let mut own = watching(&agent, None).await;
     hands.at(60);
     be(&agent, id, Availability::OffDuty).await;
     for (watcher, shown) in [(&mut everything, None), (&mut rectangle, None), (&mut own, Some(4.90))] {
@@ -407,7 +413,7 @@ async fn places_are_as_exact_as_the_level_may_see_them() {
     );
     let seen = blurred.location.unwrap().latitude;
     // The same wherever it leaves.
-    let mut watcher = Watcher::live(&supervisor).await;
+    let mut watcher = watching(&supervisor, None).await;
     report(&agent, vec![fix(id, 1, 4.911_112)]).await;
     let moved = loop {
         let event = watcher.event().await;
@@ -511,7 +517,7 @@ async fn who_withdraws_the_consent_is_not_located_any_more() {
     let (agent, supervisor) = (world.agent().await, world.supervisor().await);
     let id = agent.agent_id.unwrap();
     report(&agent, vec![fix(id, 0, 4.90)]).await;
-    let mut watcher = Watcher::live(&supervisor).await;
+    let mut watcher = watching(&supervisor, None).await;
     hands.at(10);
     let request = pb::WithdrawConsentRequest {
         purpose: ConsentPurpose::Location as i32,

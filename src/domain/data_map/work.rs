@@ -235,7 +235,19 @@ pub const TABLES: &[Table] = &[
         personal: &[reference("update_user_id")],
         mentions: &[],
     },
-    nobodys("zones", "Partes de la ciudad.", &["id", "code", "display_name", "boundary"]),
+    nobodys(
+        "zones",
+        "Partes de la ciudad.",
+        &[
+            "id",
+            "code",
+            "display_name",
+            "boundary",
+            "create_time",
+            "update_time",
+            "revision",
+        ],
+    ),
     nobodys(
         "signing_keys",
         "Firman los tokens.",
