@@ -106,7 +106,9 @@ fn is_between([from, to]: Edge, point: Point) -> bool {
 fn meet(one: Edge, other: Edge) -> bool {
     let (a, b) = (turn(one, other[0]), turn(one, other[1]));
     let (c, d) = (turn(other, one[0]), turn(other, one[1]));
-    if a * b < 0.0 && c * d < 0.0 {
+    // Not by the sign of the product, which is 0 for turns that are small enough.
+    let apart = |one: f64, other: f64| one < 0.0 && other > 0.0 || one > 0.0 && other < 0.0;
+    if apart(a, b) && apart(c, d) {
         return true;
     }
     let on = |side: f64, edge: Edge, point: Point| side == 0.0 && is_between(edge, point);

@@ -79,15 +79,26 @@ pub fn of_value(kind: &Kind, rules: &Value) -> Map<String, Value> {
         ("in", "enum"),
     ];
     match kind {
-        Kind::String => renamed(
-            &rules["string"],
-            &[
-                ("min_len", "minLength"),
-                ("max_len", "maxLength"),
-                ("pattern", "pattern"),
-                ("in", "enum"),
-            ],
-        ),
+        Kind::String => {
+            let mut bounds = renamed(
+                &rules["string"],
+                &[
+                    ("min_len", "minLength"),
+                    ("max_len", "maxLength"),
+                    ("pattern", "pattern"),
+                    ("in", "enum"),
+                ],
+            );
+            // JSON Schema has the expressions of ECMA-262, without flags inside.
+            if bounds
+                .get("pattern")
+                .and_then(Value::as_str)
+                .is_some_and(|pattern| pattern.starts_with("(?"))
+            {
+                bounds.remove("pattern");
+            }
+            bounds
+        }
         Kind::Double => renamed(&rules["double"], &bounds),
         Kind::Float => renamed(&rules["float"], &bounds),
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => renamed(&rules["int32"], &bounds),

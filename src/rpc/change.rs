@@ -48,6 +48,7 @@ pub struct Change<'a> {
     hash: Vec<u8>,
     facts: Vec<Fact>,
     sealed: bool,
+    forgotten: Option<UserId>,
     /// What is to be written down of it.
     pub trail: Trail,
     /// Who does it.
@@ -66,6 +67,7 @@ impl<'a> Change<'a> {
             hash: digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec(),
             facts: Vec::new(),
             sealed: false,
+            forgotten: None,
             trail: call.trail.clone(),
             now: app.clock.now(),
             app,
@@ -203,6 +205,13 @@ impl<'a> Change<'a> {
         self.fact(FactKind::AgentMoved, subject, before);
     }
 
+    /// The audit forgets, with the commit, what may tell of this person; the row of this call says so.
+    pub fn forget(&mut self, user: UserId) {
+        self.trail.resource("user", user.0);
+        self.trail.subject(user);
+        self.forgotten = Some(user);
+    }
+
     /// Writes down what was told so far, so that it need not be held until the end.
     pub async fn pour(&mut self) -> Result<()> {
         store::outbox::add(&self.tx, &std::mem::take(&mut self.facts)).await
@@ -264,6 +273,9 @@ impl<'a> Change<'a> {
             Some(_) => Some(self.app.audit.seat(&self.tx, self.now).await?),
             None => None,
         };
+        if let (Some(user), Some(seat)) = (self.forgotten, &seat) {
+            store::audit::forget(&self.tx, user, seat.next()?).await?;
+        }
         let told = async {
             match (&mut seat, entry) {
                 (Some(seat), Some(entry)) => self.app.audit.append(&self.tx, seat, vec![entry], &self.facts).await,

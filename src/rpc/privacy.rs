@@ -198,6 +198,8 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
     if user.erased.is_some() {
         return change.commit(answer).await;
     }
+    change.forget(id);
+    change.trail.reason(&request.reason);
     let erased = erasing::erase(change.tx(), ready, Some(change.caller.user), change.now).await?;
     answer.cleared = erased
         .cleared

@@ -69,17 +69,18 @@ async fn insert(tx: &Tx<'_>, row: &Row) -> Result<()> {
 async fn insert_last(tx: &Tx<'_>, row: &Row, number: i64, end: &Head, guard: &[u8], facts: &[Fact]) -> Result<()> {
     let values = Values::of(row);
     let times: Vec<Timestamp> = facts.iter().map(|fact| fact.time).collect();
+    let users: Vec<Option<i64>> = facts.iter().map(|fact| fact.subject.user().map(|user| user.0)).collect();
     let facts: Vec<Json<&Fact>> = facts.iter().map(Json).collect();
     let mut params = values.params().to_vec();
-    let more: [&(dyn ToSql + Sync); 5] = [&number, &end.hash, &guard, &times, &facts];
+    let more: [&(dyn ToSql + Sync); 6] = [&number, &end.hash, &guard, &times, &users, &facts];
     params.extend(more);
     let added = tx
         .run(
             "with moved as (update audit_heads set number = $3, hash = $23, head_hash = $24
                             where day = $1 and segment = $2 and number = $22 returning day),
-                  told as (insert into outbox (event_time, fact)
-                           select n.event_time, n.fact from unnest($25::timestamptz[], $26::jsonb[])
-                           with ordinality n (event_time, fact, place) order by n.place)
+                  told as (insert into outbox (event_time, user_id, fact)
+                           select n.event_time, n.user_id, n.fact from unnest($25::timestamptz[], $26::bigint[], $27::jsonb[])
+                           with ordinality n (event_time, user_id, fact, place) order by n.place)
              insert into audit (day, segment, number, time, actor, user_id, api_token_id, subject_user_id, door, method, permission,
                                 resource, outcome, request_id, idempotency_id, detail, reason, address, salt, personal_hash, hash)
              select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::text::json, $17, $18, $19, $20, $21

@@ -193,7 +193,7 @@ mod tests {
                 "type": "EVENT_TYPE_TASK_HIDDEN",
                 "event_time": "2023-11-14T22:13:20Z",
                 "actor_user_id": "0",
-                "hidden": {"task_id": "9007199254740993"},
+                "hidden": {"task_id": "9007199254740993", "agent_id": "0"},
             },
         });
         assert_eq!(frame, expected);

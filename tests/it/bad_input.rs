@@ -180,7 +180,7 @@ async fn an_unknown_json_field_is_ignored_and_words_of_enums_may_be_lower_case()
 async fn what_is_too_large_is_refused_by_its_size() {
     let rest = Rest::start().await;
     let body = |bytes: usize| json!({ "title": "t", "kind": "TASK_KIND_PATROL", "description": "d".repeat(bytes) });
-    for megabytes in [5, 20] {
+    for megabytes in [11, 20] {
         let said = rest.post("/v1/tasks", &body(megabytes * 1024 * 1024)).await;
         said.refused(413, 8);
     }

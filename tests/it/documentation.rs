@@ -47,7 +47,10 @@ fn calls(document: &Value, edge: &Edge) -> Vec<(Method, Url, Option<Value>)> {
             let mut filled = path.clone();
             for parameter in parameters.iter().filter(|parameter| parameter["in"] == "path") {
                 let name = parameter["name"].as_str().unwrap();
-                filled = filled.replace(&format!("{{{name}}}"), "999998");
+                // A number that nothing has, or a word that is known.
+                let word = text(&example(document, &parameter["schema"]));
+                let value = if word.parse::<i64>().is_ok() { "999998" } else { &word };
+                filled = filled.replace(&format!("{{{name}}}"), value);
             }
             let url: Url = edge.url(&filled).parse().unwrap();
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];

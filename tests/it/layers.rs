@@ -21,11 +21,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("identity", &["domain", "error", "store"]),
     (
         "audit",
-        &["app", "config", "descriptor", "domain", "error", "identity", "store"],
+        &["app", "config", "descriptor", "domain", "error", "identity", "pb", "store"],
     ),
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "config", "domain", "error", "store"]),
     ("privacy", &["app", "domain", "error", "identity", "store"]),
+    ("outbound", &[]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
     ("keys", &["audit", "config", "error", "identity", "mail", "store"]),

@@ -448,7 +448,7 @@ async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
         .send(
             Method::POST,
             "/api/v1/auth/login",
-            raw("application/json", &vec![b' '; 5 << 20]),
+            raw("application/json", &vec![b' '; 11 << 20]),
         )
         .await;
     told.is(413, &detail("Request body too large"));

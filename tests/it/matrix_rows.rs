@@ -41,6 +41,7 @@ pub fn rows() -> Vec<Row> {
         events(),
         crate::matrix_people::rows(),
         crate::matrix_privacy::rows(),
+        audits(),
     ]
     .concat()
 }
@@ -59,6 +60,28 @@ pub fn row(rpc: &'static str, reason: &'static str, who: Who, request: Value) ->
 /// A call that is answered.
 pub fn good(rpc: &'static str, who: Who, request: Value) -> Row {
     row(rpc, "", who, request)
+}
+
+fn audits() -> Vec<Row> {
+    // Of a time when there was nothing: what was written down since differs from door to door.
+    let nothing = json!({ "end_time": "2020-01-01T00:00:00Z", "outcomes": ["OK"], "address": "192.0.2.0/24" });
+    let wrong = json!({ "filter": { "method": "no method" } });
+    vec![
+        good("ListAuditEntries", Administrator, json!({ "filter": nothing })),
+        row(
+            "ListAuditEntries",
+            "INVALID_PAGE_TOKEN",
+            Administrator,
+            json!({ "page_token": "nonsense" }),
+        ),
+        row("ListAuditEntries", "INVALID_FIELD", Administrator, wrong.clone()),
+        good(
+            "ExportAuditEntries",
+            Administrator,
+            json!({ "filter": nothing, "format": "AUDIT_FORMAT_CSV" }),
+        ),
+        row("ExportAuditEntries", "INVALID_FIELD", Administrator, wrong),
+    ]
 }
 
 fn edge() -> Vec<Row> {

@@ -69,7 +69,7 @@ async fn report(person: &Person, agent_id: i64, location: pb::LatLng, later: i64
 /// Agents at the places, two at each, and one that is nowhere.
 async fn agents(world: &World) {
     let sql = "with u as (insert into users (uid, email, password_hash, display_name, level, create_time, update_time)
-                          values (gen_random_uuid(), $1, 'none', 'Alguien', 1, now(), now()) returning id),
+                          values (gen_random_uuid(), lower($1), 'none', 'Alguien', 1, now(), now()) returning id),
                     a as (insert into agents (uid, user_id, code, duty, availability_time, create_time, update_time)
                           select gen_random_uuid(), u.id, $1, 1, now(), now(), now() from u returning id)
                insert into agent_locations (agent_id, location, zone_id, fix_time, source, receive_time)

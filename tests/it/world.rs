@@ -493,6 +493,8 @@ pub async fn connect(url: &str) -> tokio_postgres::Client {
 
 /// A copy of the template: migrated, with three accounts, three agents, four zones, no tasks.
 pub async fn fresh_database() -> String {
+    // The tests' own HTTP client asks for one; another test of this process may have been quicker.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let server = variable("DATABASE_URL");
     let admin = connect(&server).await;
     let template = template(&admin, &server).await;

@@ -1,6 +1,6 @@
 //! What is kept of work, of who does it and where, and what tells of nobody.
 
-use super::{Gone, Kind, REMADE, Rows, SECRET, Table, Told, WORDS, Whose, nobodys, of_row, personal, reference, text};
+use super::{EMPTIED, Gone, Kind, REMADE, Rows, SECRET, Table, Told, WORDS, Whose, nobodys, of_row, personal, reference, text};
 
 /// The tables.
 pub const TABLES: &[Table] = &[
@@ -248,6 +248,63 @@ pub const TABLES: &[Table] = &[
             "revision",
         ],
     ),
+    Table {
+        name: "audit",
+        purpose: "Qué hizo usted en el sistema, y qué se hizo sobre usted.",
+        whose: &[Whose::User("user_id"), Whose::User("subject_user_id")],
+        rows: Rows::Kept("prueban lo que se hizo; lo que dicen de usted se vacía"),
+        key: "time, segment, number",
+        plain: &[
+            "day",
+            "segment",
+            "number",
+            "time",
+            "actor",
+            "api_token_id",
+            "door",
+            "method",
+            "permission",
+            "resource",
+            "outcome",
+            "request_id",
+            "idempotency_id",
+            "salt",
+            "personal_hash",
+            "hash",
+            "erase_day",
+            "erase_segment",
+            "erase_number",
+        ],
+        personal: &[
+            reference("user_id"),
+            reference("subject_user_id"),
+            personal("detail", Kind::Text, Told::AsIs, EMPTIED),
+            personal("reason", Kind::Text, Told::AsIs, EMPTIED),
+            personal("address", Kind::Device, Told::AsIs, EMPTIED),
+        ],
+        mentions: &[],
+    },
+    nobodys(
+        "audit_days",
+        "Encadenan los días de la auditoría.",
+        &[
+            "day",
+            "previous_day",
+            "segments",
+            "hash",
+            "anchor_time",
+            "indexed",
+            "drop_day",
+            "drop_segment",
+            "drop_number",
+        ],
+    ),
+    nobodys(
+        "audit_heads",
+        "Dónde termina cada cadena de la auditoría.",
+        &["day", "segment", "number", "hash", "head_hash"],
+    ),
+    nobodys("audit_keys", "Encadenan la auditoría.", &["one", "sealed", "create_time"]),
     nobodys(
         "signing_keys",
         "Firman los tokens.",

@@ -136,7 +136,7 @@ function curl(api, verb, path, operation) {
 
 function response(api, status, given) {
   const answer = follow(api, given);
-  const schema = answer.content?.['application/json'].schema;
+  const schema = answer.content?.['application/json']?.schema;
   return [make('code', {}, status), schema ? kind(schema) : '', prose(answer.description)];
 }
 
