@@ -40,8 +40,8 @@ pub fn access_token(headers: &HeaderMap) -> Option<&str> {
     let mut cookies = lines
         .flat_map(|line| line.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='));
-    let (_, token) = cookies.find(|(name, _)| *name == ACCESS)?;
-    Some(token).filter(|token| !token.is_empty())
+    let (_, token) = cookies.find(|(name, token)| *name == ACCESS && !token.is_empty())?;
+    Some(token)
 }
 
 /// The CSRF token that goes with an access token.

@@ -29,8 +29,14 @@ impl Watcher {
     /// Begins to watch from now on, and waits until it does.
     pub async fn live(person: &Person) -> Self {
         let mut watcher = Self::start(person, pb::WatchRequest::default()).await;
-        assert!(matches!(watcher.next().await, Item::Checkpoint(_)));
-        watcher
+        // "Now" is where the replica has read to: what happened just before may still be on its way.
+        loop {
+            match watcher.next().await {
+                Item::Checkpoint(_) => return watcher,
+                Item::Event(_) => {}
+                other => panic!("a checkpoint was expected: {other:?}"),
+            }
+        }
     }
 
     /// The next message.

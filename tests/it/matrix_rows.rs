@@ -78,7 +78,7 @@ fn audits() -> Vec<Row> {
         good(
             "ExportAuditEntries",
             Administrator,
-            json!({ "filter": nothing, "format": "AUDIT_FORMAT_CSV" }),
+            json!({ "filter": nothing, "format": "AUDIT_FORMAT_JSONL" }),
         ),
         row("ExportAuditEntries", "INVALID_FIELD", Administrator, wrong),
     ]
