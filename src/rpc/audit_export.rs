@@ -131,7 +131,7 @@ impl Form {
 
     fn content_type(&self) -> &'static str {
         match self {
-            Self::Jsonl(_) => "application/jsonl; charset=utf-8",
+            Self::Jsonl(_) => "application/x-ndjson",
             Self::Csv(_) => "text/csv; charset=utf-8",
         }
     }

@@ -265,7 +265,7 @@ async fn what_lies_beyond_the_zones_is_not_directed() {
     for (agent, refused) in [(far, Some("AGENT_NOT_FOUND")), (near, None)] {
         let request = pb::SetAvailabilityRequest {
             id: agent,
-            availability: Availability::OffDuty as i32,
+            availability: Availability::Unavailable as i32,
             ..Default::default()
         };
         let answer = person.agents().set_availability(request).await;
@@ -355,7 +355,12 @@ async fn tasks_and_agents_come_into_sight_and_go_out_of_it() {
         availability: Availability::OffDuty as i32,
         ..Default::default()
     };
-    supervisor.agents().set_availability(off).await.unwrap();
+    supervisor.agents().set_availability(off.clone()).await.unwrap();
+    let on = pb::SetAvailabilityRequest {
+        availability: Availability::Available as i32,
+        ..off
+    };
+    supervisor.agents().set_availability(on).await.unwrap();
     report(&agent, id, place("Z-NE"), 5).await;
     let told = async |watcher: &mut Watcher| {
         let event = watcher.event().await;
