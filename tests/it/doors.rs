@@ -252,7 +252,7 @@ fn answered(method: &MethodDescriptor, mut messages: Vec<Value>, replayed: bool,
     let outcome = if is_file(method) {
         let pieces = messages
             .iter()
-            .map(|message| STANDARD.decode(message["data"].as_str().unwrap()).unwrap());
+            .map(|message| STANDARD.decode(message["data"].as_str().unwrap_or_default()).unwrap());
         lines(&pieces.collect::<Vec<_>>().concat())
     } else if method.is_server_streaming() {
         json!(messages)
