@@ -209,7 +209,7 @@ fn session(app: &App, answer: canonical::LoginResponse) -> pb::Session {
     let canonical::LoginResponse {
         access_token,
         token_type: _,
-        expire_time,
+        expire_time: _,
         user,
         refresh_token,
         refresh_expire_time: _,
@@ -218,7 +218,8 @@ fn session(app: &App, answer: canonical::LoginResponse) -> pb::Session {
     pb::Session {
         access_token: Some(access_token),
         token_type: "bearer".to_owned(),
-        expires_in: expire_time.map_or(0, |until| until.seconds - app.clock.now().as_second()),
+        // Of a token of this moment: counting from the clock would be a second short now and then.
+        expires_in: app.tokens.lifetime().as_secs(),
         refresh_token: Some(refresh_token),
         user: user.map(session_user),
     }
