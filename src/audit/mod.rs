@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, civil::Date};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 pub use chain::Chain;
 pub use keeper::Keeper;
@@ -26,7 +27,7 @@ use seat::Seats;
 use crate::{
     app::Clock,
     domain::{
-        audit::{Day, Entry, Head, OK, Place},
+        audit::{Day, ERASURE, Entry, Forgotten, Head, OK, Place},
         fact::Fact,
     },
     error::{Error, Result},
@@ -95,6 +96,28 @@ impl Audit {
         store::audit::append(tx, &rows, before, &end, &self.chain.of_head(&end), facts).await?;
         seat.go_on(end);
         Ok(())
+    }
+
+    /// Empties what tells of a person; gives the entries that say so, which are to be the next of the segment.
+    pub async fn forget(
+        &self,
+        tx: &Tx<'_>,
+        seat: &Seat,
+        forgotten: &Forgotten,
+        request_id: Uuid,
+        now: Timestamp,
+    ) -> Result<Vec<Entry>> {
+        let Forgotten { user, tasks, pattern } = forgotten;
+        let first = seat.next()?;
+        store::audit::forget(tx, *user, first).await?;
+        let things: Vec<String> = tasks.iter().map(|task| format!("task/{}", task.0)).collect();
+        let numbers: Vec<i64> = (first.number + 1..).take(things.len()).collect();
+        if let Some(pattern) = pattern {
+            store::audit::forget_naming(tx, &things, &numbers, first, pattern).await?;
+        }
+        let resources = std::iter::once(format!("user/{}", user.0)).chain(things);
+        let entry = |resource| Entry::by_system(ERASURE, resource, "{}".to_owned(), request_id, now);
+        Ok(resources.map(entry).collect())
     }
 
     /// Commits a transaction with the row of the call that is about to be answered.

@@ -219,10 +219,9 @@ impl Verifier {
             let dropped = erasure.is_none() && self.was_dropped(on, by.day).await?;
             unknown.insert((erasure, dropped));
         }
-        let people = [row.entry.actor.user(), row.entry.subject];
         let is_for_it = |erasure: &Row| {
-            let theirs = people.into_iter().flatten().any(|user| erasure.entry.erases(user));
-            theirs && erasure.entry.time >= row.entry.time && erasure.place != row.place
+            let later = erasure.entry.time >= row.entry.time && erasure.place != row.place;
+            later && erasure.entry.erases(&row.entry)
         };
         let known = erasures.get(&by);
         Ok(known.is_some_and(|(erasure, dropped)| *dropped || erasure.as_ref().is_some_and(is_for_it)))

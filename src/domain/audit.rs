@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use uuid::Uuid;
 
-use super::UserId;
+use super::{TaskId, UserId};
 
 /// The way a call came in. Numbers as on the wire and as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,6 +100,20 @@ pub const OK: &str = "OK";
 pub const ANCHOR: &str = "audit.anchor";
 /// Method of the rows that tell that the rows of a day were dropped.
 pub const RETENTION: &str = "audit.retention";
+/// Method of the rows that tell that what other rows say of a person was erased: of everything the person did or was
+/// subject of (`user/3`), or of what was done to a thing and named the person (`task/12`).
+pub const ERASURE: &str = "audit.erasure";
+
+/// What the audit is to forget of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Who.
+    pub user: UserId,
+    /// Tasks that name the person.
+    pub tasks: Vec<TaskId>,
+    /// How the person is named, as a regular expression of PostgreSQL on JSON; none: in no way that tells.
+    pub pattern: Option<String>,
+}
 
 /// What is written down of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,10 +169,13 @@ impl Entry {
         day(self.time)
     }
 
-    /// Whether it says that this person's values were erased.
-    pub fn erases(&self, user: UserId) -> bool {
-        let verb = self.method.rsplit('/').next().unwrap_or_default();
-        verb.starts_with("Erase") && self.outcome == OK && self.resource == format!("user/{}", user.0)
+    /// Whether it says that what an entry says of a person was erased.
+    pub fn erases(&self, other: &Self) -> bool {
+        let people = [other.actor.user(), other.subject].into_iter().flatten();
+        let theirs = people
+            .map(|user| format!("user/{}", user.0))
+            .any(|user| self.resource == user);
+        self.method == ERASURE && self.actor == Actor::System && (theirs || self.resource == other.resource)
     }
 
     /// Whether it says that the rows of this day were dropped.

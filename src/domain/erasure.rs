@@ -74,8 +74,16 @@ impl Traces {
     }
 
     /// A regular expression, as PostgreSQL reads it, for the telling ones as whole words; none if there are none.
-    /// `escape` says how a value stands in the text.
-    pub fn pattern(&self, escape: impl Fn(&str) -> String) -> Option<String> {
+    pub fn pattern(&self) -> Option<String> {
+        self.pattern_of(str::to_owned)
+    }
+
+    /// The same, where the text is one of JSON.
+    pub fn json_pattern(&self) -> Option<String> {
+        self.pattern_of(|value| value.replace('\\', r"\\").replace('"', r#"\""#))
+    }
+
+    fn pattern_of(&self, escape: impl Fn(&str) -> String) -> Option<String> {
         let mut values: Vec<String> = self.telling.iter().map(|value| literal(&escape(value))).collect();
         if values.is_empty() {
             return None;
@@ -137,13 +145,21 @@ mod tests {
             all: Vec::new(),
         };
         assert_eq!(
-            traces.pattern(str::to_owned).expect("some"),
+            traces.pattern().expect("some"),
             r"(?<![[:alnum:]])(Rosa\ Peña\ de\ Ruiz|Rosa\ Peña|a\.b\@c)(?![[:alnum:]])"
+        );
+        let quoted = Traces {
+            telling: vec![r#"Rosa "La \ Negra""#.to_owned()],
+            all: Vec::new(),
+        };
+        assert_eq!(
+            quoted.json_pattern().expect("some"),
+            r#"(?<![[:alnum:]])(Rosa\ \\\"La\ \\\\\ Negra\\\")(?![[:alnum:]])"#
         );
         let nobody = Traces {
             telling: Vec::new(),
             all: Vec::new(),
         };
-        assert_eq!(nobody.pattern(str::to_owned), None);
+        assert_eq!(nobody.pattern(), None);
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         AgentId, TaskId, UserId,
         agent::Agent,
+        audit::Forgotten,
         erasure::{Known, Traces},
         fact::{Before, Fact, FactKind, Subject},
         user::User,
@@ -31,6 +32,8 @@ pub struct Erased {
     pub facts: Vec<Fact>,
     /// Number of the erasure in the feed.
     pub erasures: i64,
+    /// What the audit is to forget.
+    pub forgotten: Forgotten,
 }
 
 /// Looks up what names the user, and locks all of it. Comes after `user::lock`, before the first write.
@@ -106,6 +109,11 @@ pub async fn erase(tx: &Tx<'_>, ready: Ready, actor: Option<UserId>, now: Timest
         cleared,
         facts,
         erasures,
+        forgotten: Forgotten {
+            user,
+            tasks,
+            pattern: traces.json_pattern(),
+        },
     })
 }
 

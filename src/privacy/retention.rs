@@ -119,6 +119,9 @@ async fn erase_user(app: &App, conn: &mut Conn, id: UserId, now: Timestamp) -> R
     };
     let ready = erase::prepare(&tx, &app.seal, &user).await?;
     let erased = erase::erase(&tx, ready, None, now).await?;
-    store::outbox::add(&tx, &erased.facts).await?;
-    tx.commit().await
+    let mut seat = app.audit.seat(&tx, now).await?;
+    let entries = app.audit.forget(&tx, &seat, &erased.forgotten, app.uid(now), now).await?;
+    app.audit.append(&tx, &mut seat, entries, &erased.facts).await?;
+    tx.commit().await?;
+    seat.settle().map(drop)
 }

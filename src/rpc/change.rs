@@ -13,7 +13,7 @@ use crate::{
         AgentId, TaskId, UserId, ZoneId,
         access::Caller,
         agent::{Agent, Fix},
-        audit::OK,
+        audit::{Forgotten, OK},
         fact::{Before, Fact, FactKind, Subject},
         lens::Lens,
         task::Task,
@@ -48,7 +48,7 @@ pub struct Change<'a> {
     hash: Vec<u8>,
     facts: Vec<Fact>,
     sealed: bool,
-    forgotten: Option<UserId>,
+    forgotten: Option<Forgotten>,
     /// What is to be written down of it.
     pub trail: Trail,
     /// Who does it.
@@ -205,11 +205,9 @@ impl<'a> Change<'a> {
         self.fact(FactKind::AgentMoved, subject, before);
     }
 
-    /// The audit forgets, with the commit, what may tell of this person; the row of this call says so.
-    pub fn forget(&mut self, user: UserId) {
-        self.trail.resource("user", user.0);
-        self.trail.subject(user);
-        self.forgotten = Some(user);
+    /// The audit forgets, with the commit, what may tell of a person.
+    pub fn forget(&mut self, forgotten: Forgotten) {
+        self.forgotten = Some(forgotten);
     }
 
     /// Writes down what was told so far, so that it need not be held until the end.
@@ -273,13 +271,18 @@ impl<'a> Change<'a> {
             Some(_) => Some(self.app.audit.seat(&self.tx, self.now).await?),
             None => None,
         };
-        if let (Some(user), Some(seat)) = (self.forgotten, &seat) {
-            store::audit::forget(&self.tx, user, seat.next()?).await?;
-        }
+        let mut entries = match (&self.forgotten, &seat, &entry) {
+            (Some(forgotten), Some(seat), Some(entry)) => {
+                let audit = &self.app.audit;
+                audit.forget(&self.tx, seat, forgotten, entry.request_id, self.now).await?
+            }
+            _ => Vec::new(),
+        };
+        entries.extend(entry);
         let told = async {
-            match (&mut seat, entry) {
-                (Some(seat), Some(entry)) => self.app.audit.append(&self.tx, seat, vec![entry], &self.facts).await,
-                _ => store::outbox::add(&self.tx, &self.facts).await,
+            match &mut seat {
+                Some(seat) => self.app.audit.append(&self.tx, seat, entries, &self.facts).await,
+                None => store::outbox::add(&self.tx, &self.facts).await,
             }
         };
         tokio::try_join!(told, self.keep(&answer))?;

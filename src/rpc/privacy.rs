@@ -198,7 +198,8 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
     if user.erased.is_some() {
         return change.commit(answer).await;
     }
-    change.forget(id);
+    change.trail.resource("user", id.0);
+    change.trail.subject(id);
     change.trail.reason(&request.reason);
     let erased = erasing::erase(change.tx(), ready, Some(change.caller.user), change.now).await?;
     answer.cleared = erased
@@ -208,6 +209,7 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
         .map(cleared)
         .collect();
     change.tell(erased.facts);
+    change.forget(erased.forgotten);
     let answer = change.commit(answer).await?;
     if request.validate_only {
         return Ok(answer);

@@ -413,14 +413,27 @@ pub async fn kept_before(on: &impl Query, day: Date) -> Result<Vec<Date>> {
     rows.iter().map(|row| row.read("day")).collect()
 }
 
-/// Erases what may tell of a person from the rows that the person made or that are about the person. `by` is the row of
-/// the call that does so, which is to be written in the same transaction. Says how many.
+/// Erases what may tell of a person from the rows that the person made or that are about the person. `by` is the row that
+/// says so, which is to be written in the same transaction. Says how many.
 pub async fn forget(tx: &Tx<'_>, user: UserId, by: Place) -> Result<u64> {
     tx.run(
         "update audit set detail = null, reason = null, address = null, salt = null,
                           erase_day = $2, erase_segment = $3, erase_number = $4
          where (user_id = $1 or subject_user_id = $1) and salt is not null",
         &[&user.0, &by.day, &by.segment, &by.number],
+    )
+    .await
+}
+
+/// Erases what may tell of a person from the rows of what was done to these things, where it names them. `by` are the
+/// numbers of the rows that say so, in the segment of `place`.
+pub async fn forget_naming(tx: &Tx<'_>, resources: &[String], by: &[i64], place: Place, pattern: &str) -> Result<u64> {
+    tx.run(
+        "update audit a set detail = null, reason = null, address = null, salt = null,
+                            erase_day = $3, erase_segment = $4, erase_number = n.number
+         from unnest($1::text[], $2::bigint[]) n (resource, number)
+         where a.resource = n.resource and a.salt is not null and (a.detail::text ~* $5 or a.reason ~* $5)",
+        &[&resources, &by, &place.day, &place.segment, &pattern],
     )
     .await
 }

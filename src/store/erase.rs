@@ -110,7 +110,7 @@ pub async fn bury(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<i32> {
 
 /// Tasks whose texts name the person, ascending. Of places' descriptions only those of the person's own tasks are looked at.
 pub async fn tasks_naming(on: &impl Query, user: UserId, traces: &Traces) -> Result<Vec<TaskId>> {
-    let Some(pattern) = traces.pattern(str::to_owned) else {
+    let Some(pattern) = traces.pattern() else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
@@ -139,7 +139,7 @@ pub async fn tasks_naming(on: &impl Query, user: UserId, traces: &Traces) -> Res
 /// Puts the pseudonym where others wrote of the person: in these tasks, and wherever else the map says that they may have.
 pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces, now: Timestamp) -> Result<()> {
     let name = pseudonym(user);
-    if let Some(pattern) = traces.pattern(str::to_owned) {
+    if let Some(pattern) = traces.pattern() {
         let tasks: Vec<i64> = tasks.iter().map(|task| task.0).collect();
         tx.run(
             "update tasks set title = left(regexp_replace(title, $2, $3, 'gi'), 200),
@@ -167,7 +167,7 @@ pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces
         .await?;
     }
     // Facts of tasks are text within JSON: there a value stands as JSON writes it.
-    if let Some(pattern) = traces.pattern(|value| serde_json::json!(value).to_string().trim_matches('"').to_owned()) {
+    if let Some(pattern) = traces.json_pattern() {
         tx.run(
             "update outbox set fact = regexp_replace(fact::text, $1, $2, 'gi')::jsonb where user_id is null and fact::text ~* $1",
             &[&pattern, &name],

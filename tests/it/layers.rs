@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "config", "domain", "error", "store"]),
-    ("privacy", &["app", "domain", "error", "identity", "store"]),
+    ("privacy", &["app", "audit", "domain", "error", "identity", "store"]),
     ("outbound", &[]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),

@@ -171,6 +171,11 @@ async fn the_server_forgets_by_itself_and_erases_who_was_deleted_long_ago() {
         name(other.id).await == format!("USUARIO_ELIMINADO_{}", other.id)
     })
     .await;
+    // So is what the audit tells of them.
+    let sql = "select count(*), count(salt) from audit where $1 in (user_id, subject_user_id)";
+    let row = database.query_one(sql, &[&other.id]).await.unwrap();
+    let (rows, telling): (i64, i64) = (row.get(0), row.get(1));
+    assert!(rows > 0 && telling == 0, "{telling} of {rows} rows still tell");
     // Who still has open tasks is left, and does not keep others from it.
     assert_eq!(name(agent.id).await, "Ana Rojas");
     replica.stop().await;
