@@ -37,6 +37,9 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRe
         ("@peer_is_client@", in_front.is_empty().to_string()),
         ("@believed_proxies@", believed_proxies(in_front).to_string()),
         ("@max_connections@", settings.max_connections.to_string()),
+        ("@header_seconds@", settings.header_seconds.to_string()),
+        ("@call_seconds@", settings.call_seconds.to_string()),
+        ("@whole_seconds@", settings.call_seconds.saturating_add(settings.call_seconds.div_ceil(6)).to_string()),
         ("@max_body@", settings.max_request_body_size.to_string()),
         ("@admin_host@", text(&settings.admin.ip().to_string())),
         ("@admin_port@", settings.admin.port().to_string()),
@@ -174,7 +177,7 @@ fn redirect_listener(settings: &EnvoySettings) -> String {
         let manager = json!({
             "@type": MANAGER,
             "stat_prefix": "redirect",
-            "request_headers_timeout": "10s",
+            "request_headers_timeout": format!("{}s", settings.header_seconds),
             "common_http_protocol_options": { "idle_timeout": "30s" },
             "server_header_transformation": "OVERWRITE",
             "server_name": "gad",

@@ -11,12 +11,15 @@
 
 mod agent;
 mod api_token;
+mod attack_edge;
+mod attack_tokens;
 mod auth;
 mod auth_rows;
 mod bad_input;
 mod bridge;
 mod bridge_clients;
 mod bridge_limits;
+mod certificates;
 mod chaos;
 mod children;
 mod city;
@@ -42,10 +45,12 @@ mod matrix_privacy;
 mod matrix_rows;
 mod nearby;
 mod newcomer;
+mod outbound;
 mod position;
 mod privacy;
 mod privacy_location;
 mod privacy_records;
+mod raw;
 mod revocation;
 mod rolling;
 mod session;
