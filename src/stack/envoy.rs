@@ -39,7 +39,13 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRe
         ("@max_connections@", settings.max_connections.to_string()),
         ("@header_seconds@", settings.header_seconds.to_string()),
         ("@call_seconds@", settings.call_seconds.to_string()),
-        ("@whole_seconds@", settings.call_seconds.saturating_add(settings.call_seconds.div_ceil(6)).to_string()),
+        (
+            "@whole_seconds@",
+            settings
+                .call_seconds
+                .saturating_add(settings.call_seconds.div_ceil(6))
+                .to_string(),
+        ),
         ("@max_body@", settings.max_request_body_size.to_string()),
         ("@admin_host@", text(&settings.admin.ip().to_string())),
         ("@admin_port@", settings.admin.port().to_string()),

@@ -111,6 +111,11 @@ impl Edge {
         format!("http://{}{path}", self.address)
     }
 
+    /// Number of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// A gRPC channel through the public door.
     pub fn channel(&self) -> Channel {
         channel(self.address)

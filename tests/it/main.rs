@@ -11,7 +11,11 @@
 
 mod agent;
 mod api_token;
+mod attack;
 mod attack_edge;
+mod attack_size;
+mod attack_slow;
+mod attack_tls;
 mod attack_tokens;
 mod auth;
 mod auth_rows;
@@ -37,6 +41,7 @@ mod legacy_auth;
 mod legacy_user;
 mod legacy_usuario;
 mod limit;
+mod limit_payers;
 mod live;
 mod mail;
 mod matrix;
