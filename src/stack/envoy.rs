@@ -30,7 +30,7 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRe
         ("@public_port@", settings.public_listen.port().to_string()),
         ("@public_tls@", public_tls(settings).to_string()),
         ("@redirect_listener@", redirect_listener(settings)),
-        ("@require_tls@", text(if settings.force_https { "ALL" } else { "NONE" })),
+        ("@https_only@", https_only(settings)),
         ("@hsts@", hsts(settings)),
         ("@allowed_hosts@", Value::from(settings.allowed_hosts.as_slice()).to_string()),
         ("@other_hosts@", other_hosts(settings)),
@@ -149,6 +149,22 @@ fn other_hosts(settings: &EnvoySettings) -> String {
                 "match": { "prefix": "/" },
                 "direct_response": { "status": 400, "body": { "inline_string": "Invalid host header" } },
             }],
+        })
+    }))
+}
+
+/// The route that sends whoever came by http to https, under the path that they asked for: the transcoder must not have
+/// made another of it before.
+fn https_only(settings: &EnvoySettings) -> String {
+    let off = json!({ "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true });
+    item(settings.force_https.then(|| {
+        json!({
+            "match": {
+                "prefix": "/",
+                "headers": [{ "name": "x-forwarded-proto", "string_match": { "exact": "https" }, "invert_match": true }],
+            },
+            "redirect": { "https_redirect": true, "response_code": "PERMANENT_REDIRECT" },
+            "typed_per_filter_config": { "envoy.filters.http.grpc_json_transcoder": off },
         })
     }))
 }

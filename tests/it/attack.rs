@@ -408,7 +408,7 @@ async fn nul_is_refused_wherever_text_goes_on_every_door() {
         ("/v1/apiTokens", json!({ "display_name": "n", "scopes": [text] })),
         ("/v1/zones", json!({ "code": text, "name": text })),
         ("/api/v1/auth/login", json!({ "email": text, "password": text })),
-        ("/api/v1/auth/refresh", json!({ "refresh_token": text })),
+        ("/api/v1/auth/refresh-token", json!({ "refresh_token": text })),
         (
             "/api/v1/auth/register",
             json!({ "email": "nul@gad.example", "password": "tres tristes tigres", "full_name": text }),

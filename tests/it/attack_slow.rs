@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use gad::app::Clock;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -11,7 +12,7 @@ use tokio::{
 use crate::{
     edge::Edge,
     raw::{self, Said},
-    world::{PATIENCE, World, until},
+    world::{PATIENCE, Replica, World, until},
 };
 
 /// Seconds that the door of these tests waits for headers, and for an answer.
@@ -103,13 +104,16 @@ async fn who_never_ends_their_body_is_let_go_and_others_are_served_meanwhile() {
 
 #[tokio::test]
 async fn behind_the_door_a_message_must_come_before_its_deadline() {
-    let world = World::with(|settings| settings.default_deadline_ms = 300).await;
+    let world = World::start().await;
+    let mut settings = world.settings.clone();
+    settings.default_deadline_ms = 300;
+    let hasty = Replica::start(settings, Clock::system()).await;
     let token = &world.supervisor().await.token;
     let beginning = format!(
         "POST /gad.v1.TaskService/CreateTask HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n\
          content-type: application/grpc-web+proto\r\ncontent-length: 10000\r\n\r\n\0\0\0\u{1}\0"
     );
-    let said = drip(world.replica.address, beginning).await;
+    let said = drip(hasty.address, beginning).await;
     assert_eq!((said.status(), said.header("grpc-status")), (200, Some("4")), "{said:?}");
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
 /// An authority, and files with what it gave out; gone with it.
@@ -26,6 +26,8 @@ impl Authority {
     /// A new one.
     pub fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        // Named apart from what it gives out: a certificate of one's own name counts as signed by oneself.
+        parameters.distinguished_name.push(DnType::CommonName, "authority");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -48,10 +50,9 @@ impl Authority {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
         let file = |kind: &str| self.folder.path().join(format!("{}.{kind}.pem", names[0]));
-        let certificate = CertificateParams::new(names.clone())
-            .unwrap()
-            .signed_by(&key, &self.issuer)
-            .unwrap();
+        let mut parameters = CertificateParams::new(names.clone()).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, names[0].as_str());
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
         let written = Certificate {
             certificate: file("certificate"),
             key: file("key"),

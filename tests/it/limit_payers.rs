@@ -57,7 +57,7 @@ async fn an_office_behind_one_address_stays_signed_in() {
     let edge = Edge::before(&[replica.address]).await;
     let http = reqwest::Client::new();
     let older = http
-        .post(edge.url("/api/v1/auth/refresh"))
+        .post(edge.url("/api/v1/auth/refresh-token"))
         .json(&json!({ "refresh_token": people[0] }));
     let older = older.send().await.unwrap();
     assert_eq!((older.status().as_u16(), left(older.headers())), (200, (0, 3)));
@@ -71,7 +71,7 @@ async fn an_office_behind_one_address_stays_signed_in() {
     let headers = refused.metadata().clone().into_headers();
     assert_eq!(left(&headers), (0, 3));
     assert!(headers.contains_key("retry-after"));
-    for path in ["/api/v1/auth/refresh", "/v1/auth:refresh"] {
+    for path in ["/api/v1/auth/refresh-token", "/v1/auth:refresh"] {
         let refused = http
             .post(edge.url(path))
             .json(&json!({ "refresh_token": next }))

@@ -61,7 +61,11 @@ async fn this_machine_is_not_called_by_any_name() {
         "[::1]",
         "[::ffff:127.0.0.1]",
         "2130706433",
-        "localhost.",
+        "0x7f.1",
+        "017700000001",
+        "0.0.0.0",
+        "[::]",
+        "[64:ff9b::7f00:1]",
     ] {
         let said = get(strict(), &format!("http://{host}:{port}/")).await;
         assert_eq!(said, Err(Refusal::Address), "{host}");
@@ -86,13 +90,31 @@ async fn redirects_are_judged_like_any_url() {
             "http://127.0.0.1:22/",
             Refusal::Url("the port is none of those that may be called"),
         ),
-        ("file:///etc/passwd", Refusal::Url("the scheme is not https")),
         ("http://127.0.0.1:$port/", Refusal::Url("too many redirects")),
     ] {
         let says = format!("HTTP/1.1 302 Found\r\nlocation: {leads_to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         let address = server(says).await;
         let said = get(inside(address.port()), &format!("http://{address}/")).await;
         assert_eq!(said, Err(refusal), "{leads_to}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_web_address_is_not_followed() {
+    for leads_to in [
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:6379/_FLUSHALL",
+        "ftp://127.0.0.1/",
+        "data:text/plain,x",
+    ] {
+        let says = format!("HTTP/1.1 302 Found\r\nlocation: {leads_to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let address = server(says).await;
+        let said = get(inside(address.port()), &format!("http://{address}/")).await;
+        let unfollowed = Answer {
+            status: StatusCode::FOUND,
+            body: "".into(),
+        };
+        assert_eq!(said, Ok(unfollowed), "{leads_to}");
     }
 }
 
