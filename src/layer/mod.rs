@@ -5,6 +5,7 @@ pub mod address;
 pub mod audit;
 pub mod deadline;
 pub mod door;
+pub mod heard;
 pub mod legacy;
 pub mod limit;
 pub mod name;

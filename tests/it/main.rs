@@ -13,6 +13,7 @@ mod agent;
 mod api_token;
 mod attack;
 mod attack_edge;
+mod attack_flood;
 mod attack_size;
 mod attack_slow;
 mod attack_tls;
