@@ -303,7 +303,7 @@ async fn of_ten_thousand_streams_as_many_as_there_are_seats_are_served_and_calls
                 .unwrap();
         }
     };
-    let (opened, ()) = timeout(PATIENCE * 2, async { tokio::join!(opened, calls) })
+    let (opened, ()) = timeout(PATIENCE * 4, async { tokio::join!(opened, calls) })
         .await
         .expect("all are answered");
     let (served, refused): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);

@@ -59,7 +59,18 @@ async fn try_password(channel: Channel, from: &str) -> Status {
 
 #[tokio::test]
 async fn all_doors_count_together_and_tell_how_one_stands() {
-    let world = World::with(|settings| settings.rate_limit_calls = 7).await;
+    // A call comes back every 500 seconds: no matter how slow this machine is, none does meanwhile.
+    let world = World::with(|settings| {
+        settings.rate_limit_calls = 7;
+        settings.rate_limit_period = 3500;
+    })
+    .await;
+    let stands = |headers: &HeaderMap, remaining: u64| {
+        let (limit, left, reset) = standing(headers);
+        assert_eq!((limit, left), (7, remaining));
+        let whole = 500 * (7 - remaining);
+        assert!((whole - 120..=whole).contains(&reset), "{reset} of {whole}");
+    };
     let edge = Edge::before(&[world.replica.address]).await;
     let (supervisor, agent) = (world.supervisor().await, world.agent().await);
     let http = reqwest::Client::new();
@@ -73,11 +84,11 @@ async fn all_doors_count_together_and_tell_how_one_stands() {
     };
 
     let answer = me(&supervisor).await.unwrap();
-    assert_eq!(standing(&answer.metadata().clone().into_headers()), (7, 6, 9));
+    stands(&answer.metadata().clone().into_headers(), 6);
     let older = http.get(edge.url("/api/v1/auth/me")).bearer_auth(&supervisor.token).send();
-    assert_eq!(standing(older.await.unwrap().headers()), (7, 5, 18));
-    assert_eq!(standing(rest().await.unwrap().headers()), (7, 4, 26));
-    assert_eq!(standing(web().await.unwrap().headers()), (7, 3, 35));
+    stands(older.await.unwrap().headers(), 5);
+    stands(rest().await.unwrap().headers(), 4);
+    stands(web().await.unwrap().headers(), 3);
     let through = supervisor.over(edge.channel());
     let answer = me(&through).await.unwrap();
     assert_eq!(standing(&answer.metadata().clone().into_headers()).1, 2);
@@ -94,9 +105,8 @@ async fn all_doors_count_together_and_tell_how_one_stands() {
     );
     let headers = refused.metadata().clone().into_headers();
     let wait: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
-    let (limit, remaining, reset) = standing(&headers);
-    assert!((1..=9).contains(&wait) && (51..=60).contains(&reset), "{wait} {reset}");
-    assert_eq!((limit, remaining), (7, 0));
+    assert!((380..=500).contains(&wait), "{wait}");
+    stands(&headers, 0);
 
     let answer = rest().await.unwrap();
     assert_eq!((answer.status().as_u16(), standing(answer.headers()).1), (429, 0));
