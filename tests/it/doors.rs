@@ -65,7 +65,7 @@ const OF_THE_CALL: [&str; 6] = [
 ];
 
 /// Headers and trailers as texts.
-fn told(headers: &HeaderMap) -> BTreeMap<String, String> {
+pub fn told(headers: &HeaderMap) -> BTreeMap<String, String> {
     let told = headers.iter().filter(|(name, _)| !OF_THE_CALL.contains(&name.as_str()));
     told.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect()
