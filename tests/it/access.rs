@@ -12,7 +12,7 @@ use std::{
 
 use futures::StreamExt as _;
 use gad::{
-    descriptor::{self, Rule},
+    descriptor::{self, Access, Rule},
     pb,
 };
 use prost_reflect::MethodDescriptor;
@@ -22,7 +22,7 @@ use crate::{
     access_cast::{Caller, Cast},
     access_older,
     access_rows::{Asked, Slot, requests},
-    access_stock::{Kind, Stock, kinds},
+    access_stock::{Kind, Live, Stock, kinds},
     contract::all_methods,
     doors::{Answer, Door, Doorway},
     world::World,
@@ -71,14 +71,19 @@ type Row = BTreeMap<Caller, Vec<Answer>>;
 
 /// The lines of an RPC's request: for each thing that it names one of each kind.
 fn lines(method: &MethodDescriptor, asked: &Asked) -> Vec<(Line, Option<(Slot, Kind)>)> {
+    let about = if asked.about.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", asked.about)
+    };
     let older = if is_older(method) { "legacy." } else { "" };
     let rpc = format!("{older}{}.{}", method.parent_service().name(), method.name());
     let line = |field: &str, kind| Line {
         rpc: rpc.clone(),
-        field: field.to_owned(),
+        field: format!("{field}{about}"),
         kind,
     };
-    let slots = asked.slots();
+    let slots = asked.slots.clone();
     if slots.is_empty() {
         return vec![(line("-", None), None)];
     }
@@ -93,30 +98,51 @@ fn is_older(method: &MethodDescriptor) -> bool {
     descriptor::is_legacy(method.parent_service().full_name())
 }
 
-/// The doors that a method is called through, the one that tells reasons first.
-fn doors(method: &MethodDescriptor) -> Vec<usize> {
+/// The doors that a caller takes at a line, the one that tells reasons first: all of them; where nobody looks at what is asked
+/// for, or at who asks, one in turn once all were tried.
+fn ways(method: &MethodDescriptor, rule: &Rule, line: usize, caller: Caller) -> Vec<usize> {
     let is_open = |at: &usize| !is_older(method) || Door::ALL[*at] != Door::GrpcWeb;
-    (0..Door::ALL.len()).filter(is_open).collect()
+    let all: Vec<usize> = (0..Door::ALL.len()).filter(is_open).collect();
+    let whole = match rule.access {
+        Access::Public => caller == Caller::Nobody,
+        _ => line == 0 || caller.demanded(rule).is_none(),
+    };
+    let turn = if is_older(method) {
+        0
+    } else {
+        (line + caller as usize) % all.len()
+    };
+    if whole { all } else { vec![all[turn]] }
 }
 
-/// Calls a method with a request in all ways that there are.
+/// Calls a method with a request in all ways that there are. Each call that is let in has a caller and things of its own.
 async fn play(stage: &mut Stage, method: &MethodDescriptor, rule: &Rule, asked: &Asked) -> Vec<(Line, Row)> {
     let lines = lines(method, asked);
     let mut cells = Vec::new();
+    let Stage { cast, stock, .. } = stage;
+    let mut refused: BTreeMap<Caller, (Live, Option<String>)> = Caller::ALL
+        .into_iter()
+        .filter(|(caller, _)| caller.demanded(rule).is_some())
+        .map(|(caller, _)| (caller, cast.enter(caller, rule, stock)))
+        .collect();
     for (at, (_, varied)) in lines.iter().enumerate() {
+        let varied = varied.as_ref().map(|(slot, kind)| (slot.name.as_str(), *kind));
         for (caller, _) in Caller::ALL {
-            for door in doors(method) {
-                let (mut live, token) = stage.cast.enter(caller, rule, &mut stage.stock);
-                let varied = varied.as_ref().map(|(slot, kind)| (slot.name.as_str(), *kind));
+            for door in ways(method, rule, at, caller) {
+                let mut fresh = None;
+                let (live, token) = match refused.get_mut(&caller) {
+                    Some(known) => known,
+                    None => fresh.insert(cast.enter(caller, rule, stock)),
+                };
                 if asked.guarded {
-                    stage.stock.guard(&live, true);
+                    stock.guard(live, true);
                 }
                 cells.push(Cell {
                     line: at,
                     caller,
                     door,
-                    request: stage.stock.fill(&asked.request, varied, &mut live),
-                    token,
+                    request: stock.fill(&asked.request, varied, live),
+                    token: token.clone(),
                 });
             }
         }
@@ -174,21 +200,23 @@ fn against_the_rule(line: &Line, rule: &Rule, caller: Caller, answer: &Answer, v
                 Some(Kind::Foreign) => caller.is_limited(),
                 _ => false,
             };
-            outside.contains(&reason) || (unseen && verdict == "yes")
+            // The older products' paths do what several RPCs do: some of it asks for more than the rule of the path.
+            let more = line.rpc.starts_with("legacy.") && reason == "STEP_UP_REQUIRED";
+            (outside.contains(&reason) && !more) || (unseen && verdict == "yes")
         }
     };
     wrong.then(|| format!("{line:?} {caller:?}: {verdict}; the rule demands {:?}", caller.demanded(rule)))
 }
 
 /// Where something that a caller may not know of is answered for otherwise than something that is not there.
-fn leaks(rows: &[(Line, Row)], shows: &str) -> Vec<String> {
+fn leaks(rows: &[(Line, Row)], rule: &Rule, shows: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     for (line, row) in rows {
         let absent = |other: &&(Line, Row)| other.0.field == line.field && other.0.kind == Some(Kind::Absent);
         let Some((_, nothing)) = rows.iter().find(absent) else {
             continue;
         };
-        for (caller, answers) in row {
+        for (caller, answers) in row.iter().filter(|(caller, _)| caller.demanded(rule).is_none()) {
             for (at, answer) in answers.iter().enumerate() {
                 let there = &nothing[caller][at];
                 let word = verdict(answer, shows);
@@ -253,10 +281,8 @@ async fn everybody_gets_in_where_the_table_says_and_nowhere_else() {
             wrong.push(format!("{} has no request in access_rows", method.full_name()));
         }
         for asked in all {
-            let begun = std::time::Instant::now();
             let rows = play(&mut stage, &method, &rule, &asked).await;
-            eprintln!("{} {} {:?}", method.name(), rows.len(), begun.elapsed());
-            wrong.extend(leaks(&rows, asked.shows));
+            wrong.extend(leaks(&rows, &rule, asked.shows));
             let mut admitted = false;
             for (line, row) in rows {
                 let mut words = Vec::new();
@@ -271,7 +297,8 @@ async fn everybody_gets_in_where_the_table_says_and_nowhere_else() {
                         wrong.push(format!("{line:?} {caller:?}: the doors differ: {answers:?}"));
                     }
                     wrong.extend(against_the_rule(&line, &rule, caller, &answers[0], &word));
-                    admitted |= word == "yes";
+                    // Whoever is not on the task cannot be taken off it.
+                    admitted |= ["yes", "NOT_ASSIGNED"].contains(&word.as_str());
                     words.push(word);
                 }
                 table.push((line, words));
@@ -307,7 +334,7 @@ fn text(table: &[(Line, Vec<String>)]) -> String {
             write!(all, " {word:<8}").unwrap();
             all
         });
-        writeln!(text, "{}", format!("{rpc:<42} {field:<24} {kind:<7}{words}").trim_end()).unwrap();
+        writeln!(text, "{}", format!("{rpc:<42} {field:<28} {kind:<7}{words}").trim_end()).unwrap();
     };
     write("", "", "", &mut Caller::ALL.iter().map(|(_, name)| *name));
     for (line, words) in table {

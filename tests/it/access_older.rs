@@ -72,7 +72,7 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
         ("UsuarioService.GetUsuario", json!({ "id": "$user" })),
         (
             "UsuarioService.CreateUsuario",
-            json!({ "usuario": { "nombre": "Rosa", "nivel": "1" } }),
+            json!({ "usuario": { "telegram_id": "$number", "nombre": "Rosa", "nivel": "1" } }),
         ),
         (
             "UsuarioService.UpdateUsuario",
@@ -86,13 +86,22 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
     ];
     let name = format!("{}.{}", method.parent_service().name(), method.name());
     let of = |(rpc, request): (&str, Value)| {
-        (rpc == name).then_some(Asked {
-            request,
-            shows: if rpc.ends_with("SearchUsers") { "/users" } else { "" },
-            guarded: false,
+        let shows = if rpc.ends_with("SearchUsers") { "/users" } else { "" };
+        (rpc == name).then(|| Asked {
+            about: about(&request),
+            ..Asked::of(request, shows)
         })
     };
     rows.into_iter().filter_map(of).collect()
+}
+
+/// What a change changes.
+fn about(request: &Value) -> &'static str {
+    let changes = ["phone", "email", "is_active", "nivel", "nombre"];
+    let bodies = request.as_object().unwrap().values().filter_map(Value::as_object);
+    let mut keys = bodies.flat_map(|body| body.keys()).filter(|_| !request["id"].is_null());
+    let found = keys.find_map(|key| changes.into_iter().find(|change| change == key));
+    found.unwrap_or_default()
 }
 
 /// Calls as a client of the older products does. The answer has no reason: they know none.
@@ -103,7 +112,11 @@ pub async fn call(doorway: &Doorway, method: &MethodDescriptor, request: &Value,
         .iter()
         .find(|(_, value)| value.is_object())
         .map(|(name, _)| name.clone());
-    if let Some(body) = name.and_then(|name| fields.remove(&name)) {
+    if let Some(mut body) = name.and_then(|name| fields.remove(&name)) {
+        // Their clients write numbers as numbers.
+        if let Some(number) = body["telegram_id"].as_str() {
+            body["telegram_id"] = json!(number.parse::<i64>().unwrap());
+        }
         fields.insert("body".to_owned(), body);
     }
     let mut sent = doorway.rest_request(method, &request);

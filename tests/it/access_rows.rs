@@ -19,8 +19,25 @@ pub struct Asked {
     pub request: Value,
     /// Where the answer has what was asked for; empty: everywhere.
     pub shows: &'static str,
+    /// What it is about, where the RPC does several things.
+    pub about: &'static str,
+    /// What it names, and no request before it.
+    pub slots: Vec<Slot>,
     /// Whether the caller must have a second factor.
     pub guarded: bool,
+}
+
+impl Asked {
+    /// A request that is about one thing.
+    pub fn of(request: Value, shows: &'static str) -> Self {
+        Self {
+            slots: slots(&request),
+            request,
+            shows,
+            about: "",
+            guarded: false,
+        }
+    }
 }
 
 /// What a request names that may be somebody's.
@@ -37,40 +54,37 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
     if descriptor::is_legacy(method.parent_service().full_name()) {
         return access_older::requests(method);
     }
-    let of = |(rpc, shows, request): (&str, &'static str, Value)| {
-        (rpc == method.name()).then_some(Asked {
-            request,
-            shows,
-            guarded: false,
-        })
-    };
+    let of = |(rpc, shows, request): (&str, &'static str, Value)| (rpc == method.name()).then(|| Asked::of(request, shows));
     let mut all: Vec<Asked> = instead().into_iter().filter_map(of).collect();
     if all.is_empty() {
         let rows = rows();
         let good = rows.iter().find(|row| row.rpc == method.name() && row.reason.is_empty());
         all.extend(good.map(|row| Asked {
-            request: row.request.clone(),
-            shows: "",
             guarded: row.who == Who::Guarded,
+            ..Asked::of(row.request.clone(), "")
         }));
     }
-    all.extend(besides().into_iter().filter_map(of));
+    for mut asked in besides().into_iter().filter_map(of) {
+        let known = |slot: &Slot| {
+            all.iter()
+                .any(|other| other.slots.iter().any(|known| known.field == slot.field))
+        };
+        asked.slots.retain(|slot| !known(slot));
+        all.push(asked);
+    }
     all
 }
 
-impl Asked {
-    /// What it names.
-    pub fn slots(&self) -> Vec<Slot> {
-        let mut names = Vec::new();
-        collect(&self.request, &mut names);
-        names.retain(|name| !kinds(name).is_empty());
-        names.dedup();
-        let slot = |name: String| Slot {
-            field: field(&self.request, &name).unwrap(),
-            name,
-        };
-        names.into_iter().map(slot).collect()
-    }
+fn slots(request: &Value) -> Vec<Slot> {
+    let mut names = Vec::new();
+    collect(request, &mut names);
+    names.retain(|name| !kinds(name).is_empty());
+    names.dedup();
+    let slot = |name: String| Slot {
+        field: field(request, &name).unwrap(),
+        name,
+    };
+    names.into_iter().map(slot).collect()
 }
 
 /// The path of the field with this value.
@@ -151,6 +165,6 @@ fn besides() -> Vec<Request> {
             json!({ "include_snapshot": true, "filter": { "nouns": ["NOUN_AGENT"], "agent_ids": ["$agent"] } }),
         ),
         ("CreateApiToken", "", json!({ "api_token": token })),
-        ("ListApiTokens", "", json!({ "user_id": "$user" })),
+        ("ListApiTokens", "/api_tokens", json!({ "user_id": "$holder" })),
     ]
 }

@@ -52,9 +52,10 @@ pub fn kinds(name: &str) -> &'static [Kind] {
     match name {
         "$task" | "$mine" | "$assigned" | "$running" | "$paused" | "$finished" | "$word" => &[Own, Seen, Foreign, Gone, Absent],
         "$agent" | "$me" | "$unit" | "$busy" => &[Own, Seen, Foreign, Gone, Absent],
-        "$user" | "$my_user" | "$telegram" | "$person" => &[Own, Seen, Foreign, Gone, Absent],
+        "$user" | "$my_user" | "$telegram" | "$person" | "$holder" => &[Own, Seen, Foreign, Gone, Absent],
         "$deleted" | "$gone" => &[Own, Seen, Foreign, Absent],
-        "$invited" | "$inactive" | "$locked" | "$deleted_user" => &[Seen, Foreign, Gone, Absent],
+        "$deleted_user" => &[Seen, Foreign, Absent],
+        "$invited" | "$inactive" | "$locked" => &[Seen, Foreign, Gone, Absent],
         "$api_token" | "$session" => &[Own, Foreign, Gone, Absent],
         "$zone" => &[Seen, Absent],
         _ => &[],
@@ -294,6 +295,13 @@ impl Stock {
             "$user" | "$my_user" | "$invited" | "$inactive" | "$locked" | "$deleted_user" => {
                 number(self.a_user(name, kind, live))
             }
+            "$holder" => {
+                let user = self.a_user(name, kind, live);
+                if kind != Kind::Absent {
+                    self.api_token(user, "task.read", false);
+                }
+                number(user)
+            }
             "$telegram" => number(7_000_000_000 + self.a_user(name, kind, live)),
             "$person" => (format!("p{}", self.a_user(name, kind, live)), None),
             "$api_token" => number(self.an_api_token(kind, live)),
@@ -417,6 +425,7 @@ impl Stock {
             "$code" => format!("C-{}", self.id()),
             "$email" => format!("n{}@gad.example", self.id()),
             "$username" => format!("n{}", self.id()),
+            "$number" => self.id().to_string(),
             "$dni" => format!("{:010}", 1_020_000_000 + self.id()),
             "$their_email" => format!("u{}@gad.example", self.user(Level::Agent)),
             "$unproved" => {
