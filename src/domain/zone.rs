@@ -56,16 +56,17 @@ impl Boundary {
         if ring.first() != ring.last() {
             return Err(Flaw::Open);
         }
-        let edges: Vec<Edge> = ring.windows(2).map(|ends| [ends[0], ends[1]]).collect();
-        if edges
-            .iter()
-            .any(|[from, to]| (from.longitude() - to.longitude()).abs() > 180.0)
+        if ring
+            .windows(2)
+            .any(|ends| (ends[0].longitude() - ends[1].longitude()).abs() > 180.0)
         {
             return Err(Flaw::DateLine);
         }
         if extent(&ring, Point::latitude) > EXTENT || extent(&ring, Point::longitude) > EXTENT {
             return Err(Flaw::Extent);
         }
+        let nodes: Vec<Node> = ring.iter().map(Node::of).collect();
+        let edges: Vec<Edge> = nodes.windows(2).map(|ends| [ends[0], ends[1]]).collect();
         if crosses_itself(&edges) {
             return Err(Flaw::Crossing);
         }
@@ -83,35 +84,53 @@ impl Boundary {
     }
 }
 
-type Edge = [Point; 2];
+/// A place in whole numbers, so that nothing is lost in what is reckoned with it, however small it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Node {
+    latitude: i128,
+    longitude: i128,
+}
+
+/// Parts of a degree: as fine as a longitude near 180 can be. What lies nearer together is one place.
+const PARTS: f64 = (1_u64 << 45) as f64;
+
+impl Node {
+    fn of(point: &Point) -> Self {
+        Self {
+            latitude: (point.latitude() * PARTS).round() as i128,
+            longitude: (point.longitude() * PARTS).round() as i128,
+        }
+    }
+}
+
+type Edge = [Node; 2];
 
 fn extent(ring: &[Point], of: impl Fn(Point) -> f64) -> f64 {
     let values = || ring.iter().copied().map(&of);
     values().fold(f64::MIN, f64::max) - values().fold(f64::MAX, f64::min)
 }
 
-/// Above zero: a place lies to the left of an edge; below: to the right; zero: in line with it.
-fn turn([from, to]: Edge, point: Point) -> f64 {
-    (to.longitude() - from.longitude()) * (point.latitude() - from.latitude())
-        - (to.latitude() - from.latitude()) * (point.longitude() - from.longitude())
+/// 1: a place lies to the left of an edge; -1: to the right; 0: in line with it.
+fn turn([from, to]: Edge, node: Node) -> i128 {
+    let left = (to.longitude - from.longitude) * (node.latitude - from.latitude);
+    let right = (to.latitude - from.latitude) * (node.longitude - from.longitude);
+    (left - right).signum()
 }
 
 /// Whether a place in line with an edge lies on it.
-fn is_between([from, to]: Edge, point: Point) -> bool {
-    let within = |one: f64, other: f64, value: f64| one.min(other) <= value && value <= one.max(other);
-    within(from.latitude(), to.latitude(), point.latitude()) && within(from.longitude(), to.longitude(), point.longitude())
+fn is_between([from, to]: Edge, node: Node) -> bool {
+    let within = |one: i128, other: i128, value: i128| (one.min(other)..=one.max(other)).contains(&value);
+    within(from.latitude, to.latitude, node.latitude) && within(from.longitude, to.longitude, node.longitude)
 }
 
 /// Whether two edges have a point in common.
 fn meet(one: Edge, other: Edge) -> bool {
     let (a, b) = (turn(one, other[0]), turn(one, other[1]));
     let (c, d) = (turn(other, one[0]), turn(other, one[1]));
-    // Not by the sign of the product, which is 0 for turns that are small enough.
-    let apart = |one: f64, other: f64| one < 0.0 && other > 0.0 || one > 0.0 && other < 0.0;
-    if apart(a, b) && apart(c, d) {
+    if a * b < 0 && c * d < 0 {
         return true;
     }
-    let on = |side: f64, edge: Edge, point: Point| side == 0.0 && is_between(edge, point);
+    let on = |side: i128, edge: Edge, node: Node| side == 0 && is_between(edge, node);
     on(a, one, other[0]) || on(b, one, other[1]) || on(c, other, one[0]) || on(d, other, one[1])
 }
 
@@ -132,8 +151,8 @@ fn crosses_itself(edges: &[Edge]) -> bool {
 }
 
 /// Whether the way from one point over the next to a third goes back on itself.
-fn is_back(from: Point, over: Point, to: Point) -> bool {
-    turn([from, over], to) == 0.0 && (is_between([from, over], to) || is_between([over, to], from))
+fn is_back(from: Node, over: Node, to: Node) -> bool {
+    turn([from, over], to) == 0 && (is_between([from, over], to) || is_between([over, to], from))
 }
 
 #[cfg(test)]
@@ -171,6 +190,14 @@ mod tests {
         for (points, flaw) in flaws {
             assert_eq!(Boundary::new(ring(points)), Err(flaw), "{points:?}");
         }
+        // What is too small to be told apart encloses nothing.
+        let dot = square.map(|(lat, lng)| (lat * 1e-271, lng * 1e-271));
+        assert_eq!(Boundary::new(ring(&dot)), Err(Flaw::Crossing));
+        // Told apart by one small step only, on a ring that is otherwise large: to one side it is fine, in line it is not.
+        let step = 2f64.powi(-45);
+        let bent = |step: f64| [(0.0, 0.0), (0.0, 2.0), (step, 1.0), (0.0, 0.0)];
+        assert!(Boundary::new(ring(&bent(step))).is_ok());
+        assert_eq!(Boundary::new(ring(&bent(f64::MIN_POSITIVE))), Err(Flaw::Crossing));
         let many: Vec<(f64, f64)> = (0..1001).map(|n| (f64::from(n) / 1000.0, f64::from(n * n) / 1.0e6)).collect();
         assert_eq!(Boundary::new(ring(&many)), Err(Flaw::Count));
     }
