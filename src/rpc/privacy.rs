@@ -40,7 +40,8 @@ impl PrivacyService for Privacy {
         &self,
         request: Request<pb::ExportPersonalDataRequest>,
     ) -> Result<Response<export::Export>, Status> {
-        Ok(export::export(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+        let call = Call::of(&request)?;
+        Ok(export::export(&self.0, &call, request.into_inner(), export::Form::Lines).await?)
     }
 
     async fn erase_person(&self, request: Request<pb::ErasePersonRequest>) -> Result<Response<pb::ErasePersonResponse>, Status> {

@@ -276,6 +276,11 @@ impl World {
         Replica::start(self.settings.clone(), Clock::system()).await
     }
 
+    /// One more server on the same stores, by another clock.
+    pub async fn another_replica_at(&self, clock: Clock) -> Replica {
+        Replica::start(self.settings.clone(), clock).await
+    }
+
     /// The database's URL.
     pub fn database_url(&self) -> &str {
         self.settings.database.database_url.expose_secret()
