@@ -122,7 +122,7 @@ fn bodies(method: &MethodDescriptor, answers: &[Answer], schemas: &mut Schemas) 
     for (kind, fields) in kinds {
         let fields = fields.iter().filter_map(|name| input.get_field_by_name(name));
         let choices = fields.map(|field| schemas.field(&field)).collect();
-        content.insert(kind.to_owned(), json!({ "schema": one_of(choices) }));
+        content.insert(kind.to_owned(), json!({ "schema": any_of(choices) }));
     }
     Value::Object(content)
 }
@@ -153,7 +153,7 @@ fn responses(pool: &DescriptorPool, method: &MethodDescriptor, answers: &[Answer
     for (status, choices) in good {
         let mut answer = json!({ "description": text });
         if status != 204 {
-            answer["content"] = json!({ JSON: { "schema": one_of(choices) } });
+            answer["content"] = json!({ JSON: { "schema": any_of(choices) } });
         }
         all.insert(status.to_string(), answer);
     }
@@ -205,10 +205,10 @@ fn refusals(pool: &DescriptorPool, method: &MethodDescriptor, answers: &[Answer]
     by_status
 }
 
-fn one_of(mut choices: Vec<Value>) -> Value {
+fn any_of(mut choices: Vec<Value>) -> Value {
     if choices.len() == 1 {
         choices.remove(0)
     } else {
-        json!({ "oneOf": choices })
+        json!({ "anyOf": choices })
     }
 }

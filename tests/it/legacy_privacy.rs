@@ -203,7 +203,12 @@ async fn what_is_exported_is_everything_and_what_is_erased_is_gone() {
     // The canonical export says the same.
     let lines = door.get("/v1/users/0:exportData", Some(&person.token)).await.text;
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines[1..lines.len() - 1], records[..]);
+    // But for the audit, in which the first export stands by then.
+    let kept = |rows: &[Value]| -> Vec<Value> {
+        let rows = rows.iter().filter(|row| row["schema"] != "gad.export.v1/audit");
+        rows.cloned().collect()
+    };
+    assert_eq!(kept(&lines[1..lines.len() - 1]), kept(records));
 
     let erased = door.post(DELETE, Some(&person.token), json!({})).await;
     assert_eq!(

@@ -484,7 +484,7 @@ async fn a_national_id_is_kept_sealed_and_told_to_its_person_and_to_administrato
     // Scopes limit: a token that reads users does not read their numbers.
     for (scopes, dni) in [
         (vec!["user.read"], Value::Null),
-        (vec!["user.read", "privacy.nationalId"], json!("30111222")),
+        (vec!["user.read", "privacy.national_id"], json!("30111222")),
     ] {
         let request = pb::CreateApiTokenRequest {
             api_token: Some(pb::ApiToken {

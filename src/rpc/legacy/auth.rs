@@ -329,11 +329,14 @@ async fn logout(app: &App, request: Request<pb::LogoutRequest>) -> Result<Respon
     Ok(response)
 }
 
-/// The access token after `Bearer`, else that of the cookie, unless a page of another site sent it.
+/// The access token after `Bearer`, else that of the cookie, unless a page of another site sent it. Of two headers none counts.
 fn shown<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'a str>> {
-    if let Some(header) = headers.get(AUTHORIZATION) {
-        let words = header.to_str().ok().and_then(|header| header.split_once(' '));
-        return Ok(words.map(|(_, token)| token.trim()));
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    if let Some(header) = sent.next() {
+        let header = header.to_str().ok().filter(|_| sent.next().is_none());
+        let words = header.and_then(|header| header.split_once(' '));
+        let token = words.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        return Ok(token.map(|(_, token)| token.trim()));
     }
     match cookie::access_token(headers) {
         Some(token) if cookie::is_foreign(headers) && !cookie::is_meant(&app.seal, token, headers) => Err(Error::Csrf),
