@@ -191,10 +191,12 @@ fn refusals(pool: &DescriptorPool, method: &MethodDescriptor, answers: &[Answer]
         reasons.push(ErrorReason::Csrf);
     }
     let mut by_status: BTreeMap<u16, BTreeSet<(String, String)>> = BTreeMap::new();
-    for (answer, reason) in answers
-        .iter()
-        .flat_map(|answer| reasons.iter().map(move |reason| (answer, *reason)))
-    {
+    let all = answers.iter().flat_map(|answer| {
+        let own = answer.refusals.iter().map(|own| own.reason());
+        let all: BTreeSet<ErrorReason> = own.chain(reasons.iter().copied()).collect();
+        all.into_iter().map(move |reason| (answer, reason))
+    });
+    for (answer, reason) in all {
         let (comment, code) = operation::explained(pool, reason);
         for (status, text) in legacy::said(answer, reason, &code) {
             let text = text.unwrap_or_else(|| comment.clone());

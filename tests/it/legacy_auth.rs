@@ -203,6 +203,9 @@ fn endings() -> Vec<Row> {
     vec![
         logout("").gives(200, json!({ "status": "logged_out" })),
         logout("").of(Who::Forger).gives(200, json!({ "status": "logged_out" })),
+        logout("SIGNED_OUT")
+            .json(json!({ "refresh_token": "none of ours" }))
+            .gives(401, detail("Not authenticated")),
         logout("INVALID_FIELD")
             .json(json!({ "refresh_token": 7 }))
             .gives(422, invalid(json!(["body", "refresh_token"]), "string_type")),
@@ -272,6 +275,12 @@ pub const ELSEWHERE: &[(&str, usize, &str, &str)] = &[
     ("AuthService.Login", 1, "ACCOUNT_INACTIVE", INACTIVE),
     ("AuthService.Login", 2, "ACCOUNT_INACTIVE", INACTIVE),
     ("AuthService.Login", 1, "EMAIL_NOT_VERIFIED", INACTIVE),
+    (
+        "AuthService.Logout",
+        1,
+        "CSRF",
+        "legacy_auth::a_cookie_logs_out_as_the_older_pages_do_it_and_no_other_site_can",
+    ),
     ("AuthService.ResetPassword", 0, "", MAILED),
     ("AuthService.VerifyEmail", 0, "", MAILED),
     (

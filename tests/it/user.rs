@@ -874,7 +874,12 @@ async fn what_is_kept_for_repeats_does_not_give_secrets_away() {
         ..Default::default()
     };
     administrator.users().set_user_password(password.clone()).await.unwrap();
-    let rows = world.database().await.query("select request_hash from replays", &[]).await.unwrap();
+    let rows = world
+        .database()
+        .await
+        .query("select request_hash from replays", &[])
+        .await
+        .unwrap();
     let kept: BTreeSet<Vec<u8>> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(kept.len(), 2);
     for plain in [request.encode_to_vec(), password.encode_to_vec()] {
