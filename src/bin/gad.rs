@@ -108,7 +108,13 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 listing_paths: layer::legacy::declared::listing_paths(&pool),
             };
             let services: Vec<String> = services;
-            print!("{}", stack::envoy_yaml(&settings, &services, &older));
+            let streams = descriptor::streams(&pool);
+            let routes = streams.iter().flat_map(|method| descriptor::routes(&pool, method));
+            let streams = stack::Streams {
+                routes: routes.map(|route| route.path).collect(),
+                methods: streams.iter().map(descriptor::path).collect(),
+            };
+            print!("{}", stack::envoy_yaml(&settings, &services, &older, &streams));
         }
         Command::Up(settings) => stack::up(*settings).await?,
         Command::WithStores(settings) => return stack::with_stores(settings).await,
