@@ -1,10 +1,9 @@
-//! What the audit needs beside the calls: writes refused attempts down, opens days, tells where segments end, drops
-//! what is too old. Runs on every replica; what only one of them is to do is decided by a lock.
+//! What the audit needs beside the calls: writes refused attempts down, opens days, tells where segments end.
+//! Runs on every replica; what only one of them is to do is decided by a lock.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date};
-use serde::{Deserialize, Serialize};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde_json::Value;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -13,9 +12,9 @@ use uuid::Uuid;
 use super::Audit;
 use crate::{
     app::Clock,
-    domain::audit::{ANCHOR, Entry, Head, RETENTION, day},
-    error::{Error, Result},
-    store::{self, Database, Tx},
+    domain::audit::{ANCHOR, Entry, day},
+    error::Result,
+    store::{self, Database},
 };
 
 /// Time between looks at what is to be done.
@@ -41,27 +40,6 @@ pub struct Keeper {
     pub database: Database,
     /// Time.
     pub clock: Clock,
-    /// Days that rows are kept; 0: for ever.
-    pub retention_days: u32,
-}
-
-/// Where the segments of a day end, as an anchor tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ends {
-    /// The day (UTC).
-    pub day: Date,
-    /// Numbers of the last rows of the segments, from segment 1; 0: none yet.
-    pub numbers: Vec<i64>,
-    /// One keyed hash of all of it and the rows' hashes.
-    pub digest: String,
-}
-
-impl Ends {
-    /// Places of the last rows.
-    pub fn rows(&self) -> Vec<(i32, i64)> {
-        let numbered = (1..).zip(self.numbers.iter().copied());
-        numbered.filter(|(_, number)| *number > 0).collect()
-    }
 }
 
 impl Keeper {
@@ -72,13 +50,11 @@ impl Keeper {
             refused,
             database,
             clock,
-            retention_days,
         } = self;
         let duties = Duties {
             audit,
             database,
             clock,
-            retention_days,
         };
         tokio::join!(duties.write_down(refused, &stop), duties.keep(&stop));
     }
@@ -88,7 +64,6 @@ struct Duties {
     audit: Arc<Audit>,
     database: Database,
     clock: Clock,
-    retention_days: u32,
 }
 
 impl Duties {
@@ -163,8 +138,7 @@ impl Duties {
             tx.commit().await?;
         }
         self.anchor(now).await?;
-        self.index(now).await?;
-        self.retire(now).await
+        self.index(now).await
     }
 
     /// Makes the rows of days that are over findable; calls that began before midnight may still write for a while.
@@ -194,56 +168,13 @@ impl Duties {
         }
         let mut days = Vec::new();
         for day in known.day.previous.into_iter().chain([today]) {
-            days.push(self.ends(&tx, day).await?);
+            days.push(self.audit.ends(&tx, day).await?);
         }
         let detail = serde_json::json!({ "days": days }).to_string();
         let entry = Entry::by_system(ANCHOR, format!("day/{today}"), detail, Uuid::new_v4(), now);
         store::audit::anchored(&tx, today, now).await?;
         let end = self.audit.commit_all(tx, vec![entry], now).await?;
         tracing::info!(anchor = %format_args!("{}/{}", end.place, hex::encode(&end.hash)), "audit anchor");
-        Ok(())
-    }
-
-    async fn ends(&self, tx: &Tx<'_>, day: Date) -> Result<Ends> {
-        let heads = store::audit::heads(tx, day).await?;
-        let heads: Vec<Head> = heads.into_iter().map(|(head, _)| head).collect();
-        let filled: Vec<Head> = heads.iter().filter(|head| head.place.number > 0).cloned().collect();
-        Ok(Ends {
-            day,
-            numbers: heads.iter().map(|head| head.place.number).collect(),
-            digest: hex::encode(self.audit.chain.of_ends(&filled)),
-        })
-    }
-
-    /// Drops the rows of days that are too old.
-    async fn retire(&self, now: Timestamp) -> Result<()> {
-        if self.retention_days == 0 {
-            return Ok(());
-        }
-        let first = day(now)
-            .checked_sub(i64::from(self.retention_days).days())
-            .map_err(Error::internal)?;
-        let old = {
-            let conn = self.database.lease().await?;
-            store::audit::kept_before(&*conn, first).await?
-        };
-        for day in old {
-            self.drop_rows(day, now).await?;
-        }
-        Ok(())
-    }
-
-    async fn drop_rows(&self, day: Date, now: Timestamp) -> Result<()> {
-        let mut conn = self.database.lease().await?;
-        let tx = conn.begin(None).await?;
-        let detail = serde_json::json!({ "ends": self.ends(&tx, day).await? }).to_string();
-        let entry = Entry::by_system(RETENTION, format!("day/{day}"), detail, Uuid::new_v4(), now);
-        let mut seat = self.audit.seat(&tx, now).await?;
-        store::audit::drop_rows(&tx, day, seat.next()?).await?;
-        self.audit.append(&tx, &mut seat, vec![entry], &[]).await?;
-        tx.commit().await?;
-        seat.settle()?;
-        tracing::info!(%day, "audit rows dropped");
         Ok(())
     }
 }

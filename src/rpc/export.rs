@@ -10,7 +10,7 @@ use tonic::{Response, Status, metadata::MetadataValue};
 
 use super::{
     Call,
-    privacy::{check_reason, whom},
+    privacy::{check_reason, whom_noted},
     watch,
 };
 use crate::{
@@ -40,7 +40,8 @@ pub type Export = Pin<Box<dyn Stream<Item = Result<HttpBody, Status>> + Send>>;
 /// ExportPersonalData.
 pub async fn export(app: &Arc<App>, call: &Call, request: pb::ExportPersonalDataRequest) -> Result<Response<Export>> {
     let signed_in = call.signed_in()?.clone();
-    let user = whom(&signed_in.caller, request.user_id)?;
+    let user = whom_noted(call, &signed_in.caller, request.user_id)?;
+    call.trail.reason(&request.reason);
     check_reason(&signed_in.caller, user, &request.reason)?;
     {
         let conn = app.database.lease().await?;
