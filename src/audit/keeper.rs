@@ -4,12 +4,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use serde_json::Value;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Audit;
+use super::{Audit, flood::folded};
 use crate::{
     app::Clock,
     domain::audit::{ANCHOR, Entry, day},
@@ -25,6 +24,8 @@ const ANCHORS: SignedDuration = SignedDuration::from_mins(5);
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// Refused attempts written in one transaction at most.
 const BATCH: usize = 256;
+/// Time between rows of refusals that are only counted.
+const COUNTS: Duration = Duration::from_secs(2);
 /// Wait before refused attempts are written once more.
 const RETRY: Duration = Duration::from_millis(500);
 /// How often refused attempts are written once more when the server ends.
@@ -51,11 +52,7 @@ impl Keeper {
             database,
             clock,
         } = self;
-        let duties = Duties {
-            audit,
-            database,
-            clock,
-        };
+        let duties = Duties { audit, database, clock };
         tokio::join!(duties.write_down(refused, &stop), duties.keep(&stop));
     }
 }
@@ -70,17 +67,20 @@ impl Duties {
     /// Writes refused attempts, as many at a time as there are.
     async fn write_down(&self, mut refused: mpsc::Receiver<Entry>, stop: &CancellationToken) {
         let mut batch = Vec::new();
+        let mut counted = tokio::time::interval(COUNTS);
+        counted.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 count = refused.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
-                        return;
+                        return self.persist(&self.audit.flood.take(), stop).await;
                     }
                     let entries = if count == BATCH { folded(&batch) } else { batch.clone() };
                     batch.clear();
                     self.persist(&entries, stop).await;
                 }
+                _ = counted.tick() => self.persist(&self.audit.flood.take(), stop).await,
                 () = stop.cancelled(), if !refused.is_closed() => refused.close(),
             }
         }
@@ -163,7 +163,7 @@ impl Duties {
         let Some(known) = store::audit::day(&tx, today).await? else {
             return Ok(());
         };
-        if now.duration_since(known.anchored) < ANCHORS {
+        if now.duration_since(known.anchored).abs() < ANCHORS {
             return Ok(());
         }
         let mut days = Vec::new();
@@ -176,59 +176,5 @@ impl Duties {
         let end = self.audit.commit_all(tx, vec![entry], now).await?;
         tracing::info!(anchor = %format_args!("{}/{}", end.place, hex::encode(&end.hash)), "audit anchor");
         Ok(())
-    }
-}
-
-/// Under a flood, attempts that are the same but for their moment become one that says how often.
-fn folded(entries: &[Entry]) -> Vec<Entry> {
-    let mut kept: Vec<(Entry, u64)> = Vec::new();
-    for entry in entries {
-        match kept.iter_mut().find(|(like, _)| is_like(like, entry)) {
-            Some((_, count)) => *count += 1,
-            None => kept.push((entry.clone(), 1)),
-        }
-    }
-    let told = kept.into_iter().map(|(mut entry, count)| {
-        if let Some(personal) = entry.personal.as_mut().filter(|_| count > 1) {
-            let detail = serde_json::from_str(&personal.detail);
-            if let Ok(Value::Object(mut detail)) = detail {
-                detail.insert("repeated".to_owned(), count.into());
-                personal.detail = Value::Object(detail).to_string();
-            }
-        }
-        entry
-    });
-    told.collect()
-}
-
-fn is_like(one: &Entry, other: &Entry) -> bool {
-    let timeless = Entry {
-        time: one.time,
-        request_id: one.request_id,
-        idempotency_id: one.idempotency_id.clone(),
-        ..other.clone()
-    };
-    *one == timeless && one.day() == other.day()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_one_kind_becomes_one_row_that_counts() {
-        let entry = |method: &str, second| {
-            let time = Timestamp::from_second(second).expect("a time");
-            Entry::by_system(method, String::new(), "{}".to_owned(), Uuid::new_v4(), time)
-        };
-        let entries = [entry("a", 1), entry("b", 2), entry("a", 3), entry("a", 4)];
-        let told = folded(&entries);
-        let detail = |entry: &Entry| entry.personal.clone().expect("words").detail;
-        assert_eq!(told.len(), 2);
-        assert_eq!(
-            (&told[0].method, detail(&told[0])),
-            (&"a".to_owned(), r#"{"repeated":3}"#.to_owned())
-        );
-        assert_eq!(told[1], entries[1]);
     }
 }

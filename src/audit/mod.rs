@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod diff;
 pub mod ends;
+pub mod flood;
 pub mod keeper;
 pub mod key;
 pub mod retire;
@@ -24,6 +25,7 @@ pub use trail::{Known, Trail};
 
 pub use crate::domain::audit::Actor;
 
+use flood::Flood;
 use seat::Seats;
 
 use crate::{
@@ -48,6 +50,8 @@ pub struct Audit {
     /// Makes the hashes.
     pub chain: Chain,
     refused: mpsc::Sender<Entry>,
+    /// Refusals that are only counted.
+    flood: Flood,
     /// Segments that are this server's, and not in use.
     seats: Arc<Seats>,
 }
@@ -59,6 +63,7 @@ impl Audit {
         let audit = Arc::new(Self {
             chain: key::load(database, seal, clock.now()).await?,
             refused,
+            flood: Flood::default(),
             seats: Arc::default(),
         });
         let keeper = Keeper {
@@ -170,6 +175,12 @@ impl Audit {
             metrics::counter!("audit_lost_total").increment(1);
             tracing::error!("a refused attempt is not written down: too many wait for it");
         }
+    }
+
+    /// Counts a refusal: one row comes for all that are alike.
+    pub fn count(&self, entry: Entry) {
+        metrics::counter!("audit_refused_total").increment(1);
+        self.flood.add(entry);
     }
 
     /// Opens a day, unless it was opened before.

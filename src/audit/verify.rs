@@ -120,8 +120,11 @@ impl Verifier {
         }
         let heads = store::audit::heads(tx, day).await?;
         findings.extend(self.check_heads(&heads, day, known.day.segments));
-        if known.dropped_by.is_some() && self.was_dropped(tx, day).await? {
-            return Ok((findings, 0));
+        if known.dropped_by.is_some() {
+            if self.was_dropped(tx, day).await? {
+                return Ok((findings, 0));
+            }
+            findings.push(Finding::Day(day, "no row tells that its rows were dropped"));
         }
         let heads: BTreeMap<i32, Head> = heads.into_iter().map(|(head, _)| (head.place.segment, head)).collect();
         let rows = self.rows(tx, day, &heads, &mut findings).await?;

@@ -143,9 +143,10 @@ impl<'a> Walk<'a> {
             (Some(personal), Some(salt)) => {
                 row.erased.is_none() && is_same(&self.chain.personal(personal, salt), &row.personal_hash)
             }
-            (None, None) => row.erased.as_ref().is_some_and(|Erased { by, proof }| {
-                is_same(&self.chain.of_erasure(&row.hash, *by), proof)
-            }),
+            (None, None) => row
+                .erased
+                .as_ref()
+                .is_some_and(|Erased { by, proof }| is_same(&self.chain.of_erasure(&row.hash, *by), proof)),
             _ => false,
         }
     }

@@ -190,7 +190,9 @@ pub async fn grant(app: &App, call: &Call, request: pb::GrantConsentRequest) -> 
 /// A decision is the caller's own.
 fn note(change: &Change<'_>, purpose: Purpose) {
     let user = change.caller.user;
-    change.trail.resource("consent", format_args!("{}/{}", user.0, purpose as i32));
+    change
+        .trail
+        .resource("consent", format_args!("{}/{}", user.0, purpose as i32));
     change.trail.subject(user);
 }
 

@@ -90,8 +90,12 @@ fn takes(route: &Value, verb: &str, path: &str) -> bool {
     wanted.iter().all(|(kind, wanted)| match kind.as_str() {
         "path" => wanted == path,
         "prefix" => path.starts_with(wanted.as_str().unwrap()),
-        "path_separated_prefix" => path.strip_prefix(wanted.as_str().unwrap()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-        "safe_regex" => Regex::new(&format!("^(?:{})$", wanted["regex"].as_str().unwrap())).unwrap().is_match(path),
+        "path_separated_prefix" => path
+            .strip_prefix(wanted.as_str().unwrap())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        "safe_regex" => Regex::new(&format!("^(?:{})$", wanted["regex"].as_str().unwrap()))
+            .unwrap()
+            .is_match(path),
         "headers" => wanted.as_array().unwrap().iter().all(|header| {
             assert_eq!(header["name"], ":method");
             (header["string_match"]["exact"] == verb) != header["invert_match"].as_bool().unwrap_or_default()
@@ -114,7 +118,12 @@ async fn streams_and_they_alone_have_no_time_in_which_they_must_end() {
     let mut streams = 0;
     for method in methods(&pool) {
         let declared = descriptor::routes(&pool, &method).into_iter();
-        let rest = declared.map(|route| (route.verb, Regex::new("[{][^}]+[}]").unwrap().replace_all(&route.path, "7").into_owned()));
+        let rest = declared.map(|route| {
+            (
+                route.verb,
+                Regex::new("[{][^}]+[}]").unwrap().replace_all(&route.path, "7").into_owned(),
+            )
+        });
         for (verb, path) in rest.chain([("POST".to_owned(), descriptor::path(&method))]) {
             let route = routes.iter().find(|route| takes(route, &verb, &path)).unwrap();
             if path.starts_with("/gad.v1.EdgeService/") {
@@ -122,7 +131,11 @@ async fn streams_and_they_alone_have_no_time_in_which_they_must_end() {
                 continue;
             }
             let action = &route["route"];
-            let bounds = (action["timeout"].as_str().unwrap(), action["max_stream_duration"].is_object(), action["idle_timeout"].as_str());
+            let bounds = (
+                action["timeout"].as_str().unwrap(),
+                action["max_stream_duration"].is_object(),
+                action["idle_timeout"].as_str(),
+            );
             if method.is_client_streaming() || method.is_server_streaming() {
                 streams += 1;
                 assert_eq!(bounds, ("0s", false, Some("3600s")), "{verb} {path}");

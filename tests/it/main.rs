@@ -11,6 +11,8 @@
 
 mod agent;
 mod api_token;
+mod audit;
+mod audit_calls;
 mod auth;
 mod auth_rows;
 mod bad_input;
