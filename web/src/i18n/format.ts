@@ -40,7 +40,7 @@ export class Format {
     return this.#clockSeconds.format(at);
   }
 
-  /** Two greatest units: `2 d 3 h`, `1 h 05 min`, `12 min`, `8 s`. */
+  /** Two greatest units: `2 d 3 h`, `2 d`, `1 h 05 min`, `12 min`, `8 s`. */
   span(spanMillis: number): string {
     const seconds = Math.max(0, Math.floor(spanMillis / 1000));
     const minutes = Math.floor(seconds / 60);
@@ -48,7 +48,8 @@ export class Format {
     if (seconds < 60) return `${seconds} s`;
     if (minutes < 60) return `${minutes} min`;
     if (hours < 24) return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`;
-    return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+    const days = `${Math.floor(hours / 24)} d`;
+    return hours % 24 === 0 ? days : `${days} ${hours % 24} h`;
   }
 
   duration(duration: Duration): string {

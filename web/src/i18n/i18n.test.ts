@@ -60,6 +60,7 @@ describe('format', () => {
     [60_000, '1 min'],
     [3_900_000, '1 h 05 min'],
     [93_600_000, '1 d 2 h'],
+    [172_800_000, '2 d'],
   ])('a span of %d ms is %s', (millis, text) => {
     expect(spanish.span(millis)).toBe(text);
   });
