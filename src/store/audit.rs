@@ -156,13 +156,10 @@ pub fn decode(record: &Record) -> Result<Row> {
     let wrong = |what: &str| Error::internal(format!("an audit row has an impossible {what}"));
     let actor = Actor::of(record.read("actor")?, record.read("user_id")?, record.read("api_token_id")?);
     let salt: Option<Vec<u8>> = record.read("salt")?;
+    let address: Option<IpAddr> = record.read("address")?;
     let personal = match (record.read("detail")?, record.read("reason")?, &salt) {
-        (Some(detail), Some(reason), Some(_)) => Some(Personal {
-            detail,
-            reason,
-            address: record.read::<Option<IpAddr>>("address")?,
-        }),
-        (None, None, None) => None,
+        (Some(detail), Some(reason), Some(_)) => Some(Personal { detail, reason, address }),
+        (None, None, None) if address.is_none() => None,
         _ => return Err(wrong("half of what may tell of a person")),
     };
     let erased = match (

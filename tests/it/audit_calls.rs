@@ -253,7 +253,13 @@ async fn a_hundred_who_write_at_once_over_two_replicas_are_all_chained() {
 }
 
 /// RPCs that are done to nothing that has a name.
-const OF_NOTHING: [&str; 4] = ["ListAuditEntries", "ExportAuditEntries", "Register", "RequestPasswordReset"];
+const OF_NOTHING: [&str; 5] = [
+    "ListUsers",
+    "ListAuditEntries",
+    "ExportAuditEntries",
+    "Register",
+    "RequestPasswordReset",
+];
 
 #[tokio::test]
 async fn each_audited_call_over_grpc_leaves_one_row_without_secrets() {
@@ -269,6 +275,9 @@ async fn each_audited_call_over_grpc_web_leaves_one_row_without_secrets() {
 async fn each_audited_call_over_rest_leaves_one_row_without_secrets() {
     leaves_one_row(Door::Rest).await;
 }
+
+/// What stands for a secret in the matrix where anything is wrong.
+const NO_SECRETS: [&str; 2] = ["00000000", "nonsense"];
 
 /// Plays all rows of the matrix, and complains of each good one that does not leave the row that it should.
 async fn leaves_one_row(door: Door) {
@@ -316,6 +325,7 @@ async fn leaves_one_row(door: Door) {
         .unwrap()
         .get(0);
     let told = told.unwrap();
+    secrets.retain(|secret| !NO_SECRETS.contains(&secret.as_str()));
     assert!(secrets.len() > 40, "{} secrets", secrets.len());
     wrong.extend(secrets.iter().filter(|secret| told.contains(*secret)).map(|secret| {
         let line = told.lines().find(|line| line.contains(secret)).unwrap();

@@ -106,6 +106,7 @@ fn takes(route: &Value, verb: &str, path: &str) -> bool {
 
 #[tokio::test]
 async fn streams_and_they_alone_have_no_time_in_which_they_must_end() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let edge = Edge::before(&[([127, 0, 0, 1], 1).into()]).await;
     let dump = reqwest::get(format!("http://{}/config_dump", edge.admin)).await.unwrap();
     let dump: Value = dump.json().await.unwrap();
