@@ -117,14 +117,10 @@ async fn streams_and_they_alone_have_no_time_in_which_they_must_end() {
     let routes: Vec<&Value> = hosts.flat_map(|host| host["routes"].as_array().unwrap()).collect();
     let pool = descriptor::pool();
     let mut streams = 0;
+    let name = Regex::new("[{][^}]+[}]").unwrap();
     for method in methods(&pool) {
         let declared = descriptor::routes(&pool, &method).into_iter();
-        let rest = declared.map(|route| {
-            (
-                route.verb,
-                Regex::new("[{][^}]+[}]").unwrap().replace_all(&route.path, "7").into_owned(),
-            )
-        });
+        let rest = declared.map(|route| (route.verb, name.replace_all(&route.path, "7").into_owned()));
         for (verb, path) in rest.chain([("POST".to_owned(), descriptor::path(&method))]) {
             let route = routes.iter().find(|route| takes(route, &verb, &path)).unwrap();
             if path.starts_with("/gad.v1.EdgeService/") {
