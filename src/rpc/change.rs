@@ -119,12 +119,12 @@ impl<'a> Change<'a> {
         format!("{} {}", self.caller.user.0, self.asked.request_id)
     }
 
-    /// The task as it is now, if the caller may see it, and its etag is the one the caller saw (or none is given).
+    /// The task as it is now, if it is there for the caller, and its etag is the one the caller saw (or none is given).
     pub async fn task(&self, id: TaskId, etag: &str) -> Result<Task> {
         self.trail.resource("task", id.0);
         let task = store::task::get(&self.tx, id)
             .await?
-            .filter(|task| task.is_visible_to(&self.caller))
+            .filter(|task| task.is_there_for(&self.caller))
             .ok_or(Error::NotFound(Missing::Task))?;
         self.trail.before(&super::wire::task(&task, &self.caller, self.now));
         super::wire::check_etag(etag, task.revision)?;
