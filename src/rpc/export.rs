@@ -4,13 +4,13 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures::Stream;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, metadata::MetadataValue};
 
 use super::{
     Call,
-    privacy::{check_reason, whom},
+    privacy::{check_reason, whom_noted},
     watch,
 };
 use crate::{
@@ -65,24 +65,29 @@ pub type Export = Pin<Box<dyn Stream<Item = Result<HttpBody, Status>> + Send>>;
 /// ExportPersonalData.
 pub async fn export(app: &Arc<App>, call: &Call, request: pb::ExportPersonalDataRequest, form: Form) -> Result<Response<Export>> {
     let signed_in = call.signed_in()?.clone();
-    let user = whom(&signed_in.caller, request.user_id)?;
+    let user = whom_noted(call, &signed_in.caller, request.user_id)?;
+    call.trail.reason(&request.reason);
     check_reason(&signed_in.caller, user, &request.reason)?;
     {
         let conn = app.database.lease().await?;
         store::user::get(&*conn, user).await?.ok_or(Error::NotFound(Missing::User))?;
     }
     let (sender, receiver) = mpsc::channel(CHANNEL);
+    let (frozen, begun) = oneshot::channel();
     let (app, deadline) = (Arc::clone(app), call.deadline);
     tokio::spawn(async move {
         let written = tokio::select! {
             biased;
             reason = watch::ends(&app, &signed_in, deadline) => Err(ended(reason)),
-            written = write(&app, user, form, &sender) => written,
+            written = write(&app, user, form, &sender, frozen) => written,
         };
         if let Err(error) = written {
             let _ = sender.try_send(Err(error.into()));
         }
     });
+    // What is told is as it was before the call, whose own row of the audit comes when this returns. If it cannot be
+    // begun, the stream says why.
+    let _ = begun.await;
     let mut response = Response::new(Box::pin(ReceiverStream::new(receiver)) as Export);
     let name = format!("attachment; filename=\"gad-{}.{}\"", user.0, form.ending());
     let name = MetadataValue::try_from(name).map_err(Error::internal)?;
@@ -99,13 +104,20 @@ fn ended(reason: EndReason) -> Error {
 }
 
 /// Writes everything, as one snapshot of the database has it.
-async fn write(app: &App, user: UserId, form: Form, sender: &mpsc::Sender<Result<HttpBody, Status>>) -> Result<()> {
+async fn write(
+    app: &App,
+    user: UserId,
+    form: Form,
+    sender: &mpsc::Sender<Result<HttpBody, Status>>,
+    frozen: oneshot::Sender<()>,
+) -> Result<()> {
     // A slow receiver holds a connection: half of them stay for others.
     let _turn = app.snapshots.acquire().await.map_err(Error::internal)?;
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(None).await?;
     tx.freeze().await?;
     store::export::tell_in_utc(&tx).await?;
+    let _ = frozen.send(());
     let mut lines = Lines {
         sender,
         form,

@@ -8,7 +8,7 @@ use tonic::Response;
 use super::{
     Call,
     change::{Asked, Change, keyed},
-    privacy::{asked, whom},
+    privacy::{asked, whom, whom_noted},
     wire,
 };
 use crate::{
@@ -59,7 +59,7 @@ pub async fn set(app: &App, call: &Call, request: pb::SetNationalIdRequest) -> R
     };
     let mut conn = app.database.lease().await?;
     let change = Change::begin(app, call, &mut conn, asked, &hashed).await?;
-    let user = whom(&change.caller, request.user_id)?;
+    let user = whom_noted(call, &change.caller, request.user_id)?;
     store::user::lock(change.tx(), &[change.caller.user, user]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
@@ -84,7 +84,7 @@ async fn there(on: &impl Query, user: UserId) -> Result<()> {
 
 /// GetNationalId.
 pub async fn get(app: &App, call: &Call, request: pb::GetNationalIdRequest) -> Result<Response<pb::NationalId>> {
-    let user = whom(&call.caller()?, request.user_id)?;
+    let user = whom_noted(call, &call.caller()?, request.user_id)?;
     let conn = app.database.lease().await?;
     there(&*conn, user).await?;
     let national_id = national_id::of(&*conn, &app.seal, user).await?;
@@ -106,11 +106,13 @@ pub async fn of_those(app: &App, call: &Call, users: impl Iterator<Item = i64>) 
 }
 
 /// FindUserByNationalId.
-pub async fn find(app: &App, request: pb::FindUserByNationalIdRequest) -> Result<Response<pb::User>> {
+pub async fn find(app: &App, call: &Call, request: pb::FindUserByNationalIdRequest) -> Result<Response<pb::User>> {
     let id = parse(&request.national_id)?;
     let conn = app.database.lease().await?;
     let user = national_id::find(&*conn, &app.seal, &id).await?;
     let user = user.ok_or(Error::NotFound(Missing::User))?;
+    call.trail.resource("user", user.0);
+    call.trail.subject(user);
     let user = store::user::get(&*conn, user).await?.ok_or(Error::NotFound(Missing::User))?;
     Ok(Response::new(wire::user(&user)))
 }

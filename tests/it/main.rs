@@ -17,6 +17,8 @@ mod access_rows;
 mod access_stock;
 mod agent;
 mod api_token;
+mod audit;
+mod audit_calls;
 mod auth;
 mod auth_rows;
 mod bad_input;

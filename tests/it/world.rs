@@ -430,7 +430,6 @@ pub fn settings(database_url: String) -> ServeSettings {
         lame_duck_seconds: 0.0,
         drain_seconds: 5.0,
         feed_retention_hours: 72,
-        audit_retention_days: 0,
         audited: true,
         watch_queue: 1024,
         checkpoint_seconds: 1.0,
