@@ -17,6 +17,7 @@ pub mod live;
 pub mod identity;
 pub mod privacy;
 pub mod audit;
+pub mod dispatch;
 pub mod mail;
 pub mod admin;
 pub mod app;

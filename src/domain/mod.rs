@@ -6,6 +6,7 @@ pub mod audit;
 pub mod consent;
 pub mod country;
 pub mod data_map;
+pub mod dispatch;
 pub mod email;
 pub mod erasure;
 pub mod fact;

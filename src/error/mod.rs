@@ -127,6 +127,12 @@ pub enum Error {
     /// The user has a password, or may not have one.
     #[error("not invited")]
     NotInvited,
+    /// The task has no place.
+    #[error("task nowhere")]
+    TaskNowhere,
+    /// Nobody can be sent.
+    #[error("no agent available")]
+    NoAgentAvailable,
     /// The agent is at work elsewhere.
     #[error("agent busy")]
     AgentBusy,

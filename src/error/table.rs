@@ -156,6 +156,18 @@ impl Error {
                 "La tarea no admite ese paso en su estado actual.",
                 "The task cannot take this step from its present state.",
             ),
+            Self::TaskNowhere => (
+                Code::FailedPrecondition,
+                R::TaskNowhere,
+                "La tarea no tiene lugar.",
+                "The task has no place.",
+            ),
+            Self::NoAgentAvailable => (
+                Code::FailedPrecondition,
+                R::NoAgentAvailable,
+                "No hay ningún agente disponible.",
+                "No agent is available.",
+            ),
             Self::NotDeleted => (
                 Code::FailedPrecondition,
                 R::IllegalStep,

@@ -13,6 +13,7 @@ pub mod auth_session;
 pub mod auth_totp;
 pub mod change;
 pub mod consent;
+pub mod dispatch;
 pub mod edge;
 pub mod event;
 pub mod export;

@@ -181,7 +181,7 @@ async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, rea
         action,
         from: None,
         to: task.state(),
-        user: change.caller.user,
+        user: Some(change.caller.user),
         agent: None,
         reason,
         time: change.now,
@@ -422,7 +422,7 @@ fn illegal(step: crate::domain::task::IllegalStep) -> Error {
 }
 
 /// Authority first, then the state: who may not do it learns nothing of whether it could be done.
-fn permit(task: &Task, caller: &Caller, action: Action) -> Result<()> {
+pub fn permit(task: &Task, caller: &Caller, action: Action) -> Result<()> {
     if !task.is_open_to(caller, action) {
         return Err(Error::Forbidden);
     }
@@ -454,7 +454,7 @@ async fn note(
         action: Some(action),
         from,
         to: task.state(),
-        user: change.caller.user,
+        user: Some(change.caller.user),
         agent,
         reason,
         time: change.now,

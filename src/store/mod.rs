@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod data_key;
 pub mod database;
 pub mod decode;
+pub mod dispatch;
 pub mod erase;
 pub mod export;
 pub mod key;

@@ -240,8 +240,8 @@ pub struct Step {
     pub from: Option<State>,
     /// State after.
     pub to: State,
-    /// Who did it.
-    pub user: UserId,
+    /// Who did it; none: the system.
+    pub user: Option<UserId>,
     /// The agent concerned.
     pub agent: Option<AgentId>,
     /// Why.
@@ -270,7 +270,7 @@ pub async fn add_step(tx: &Tx<'_>, task: TaskId, step: &Step) -> Result<()> {
             &action.map_or(0, |action| action as i16),
             &from.map_or(0, |state| state as i16),
             &(*to as i16),
-            &user.0,
+            &user.map(|user| user.0),
             &agent.map(|agent| agent.0),
             reason,
             time,
@@ -296,7 +296,7 @@ pub async fn history(on: &impl Query, task: TaskId, after: i64, limit: i64) -> R
                 action: Action::of(row.read::<i16>("action")?.into()),
                 from: State::of(row.read::<i16>("from_state")?.into()),
                 to: row.read_enum("to_state", State::of)?,
-                user: UserId(row.read("user_id")?),
+                user: row.read::<Option<i64>>("user_id")?.map(UserId),
                 agent: row.read::<Option<i64>>("agent_id")?.map(AgentId),
                 reason: row.read("reason")?,
                 time: row.read("create_time")?,

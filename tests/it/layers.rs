@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "config", "domain", "error", "store"]),
     ("privacy", &["app", "audit", "domain", "error", "identity", "store"]),
+    ("dispatch", &["domain", "error", "store"]),
     ("outbound", &[]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
@@ -43,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "audit",
             "codec",
             "descriptor",
+            "dispatch",
             "domain",
             "error",
             "identity",

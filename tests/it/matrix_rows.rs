@@ -42,6 +42,7 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_people::rows(),
         crate::matrix_privacy::rows(),
         audits(),
+        crate::matrix_field::rows(),
     ]
     .concat()
 }

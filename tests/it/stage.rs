@@ -283,6 +283,7 @@ impl Stage {
     async fn a_task(&self, name: &str) -> i64 {
         let id = match name {
             "$own" => self.agent.task("De la agente").await.id,
+            "$nowhere" => self.nowhere().await,
             _ => self.scheduled().await.id,
         };
         let step = || pb::TaskStepRequest {
@@ -291,7 +292,7 @@ impl Stage {
         };
         let mut tasks = self.supervisor.tasks();
         match name {
-            "$task" | "$own" => {}
+            "$task" | "$own" | "$nowhere" => {}
             "$mine" => self.assign(id, self.agent.agent_id.unwrap(), false).await,
             "$assigned" => {
                 let agent = self.fresh_agent().await.id;
@@ -331,6 +332,17 @@ impl Stage {
             ..Default::default()
         };
         self.supervisor.tasks().create_task(request).await.unwrap().into_inner()
+    }
+
+    /// A task without a place.
+    async fn nowhere(&self) -> i64 {
+        let mut task = draft("Redactar el informe");
+        task.location = None;
+        let request = pb::CreateTaskRequest {
+            task: Some(task),
+            ..Default::default()
+        };
+        self.supervisor.tasks().create_task(request).await.unwrap().into_inner().id
     }
 
     async fn assign(&self, id: i64, agent_id: i64, exclusive: bool) {

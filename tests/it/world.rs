@@ -15,9 +15,10 @@ use gad::{
     },
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
-        auth_service_client::AuthServiceClient, event_service_client::EventServiceClient,
-        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
-        task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
+        auth_service_client::AuthServiceClient, dispatch_service_client::DispatchServiceClient,
+        event_service_client::EventServiceClient, permission_service_client::PermissionServiceClient,
+        privacy_service_client::PrivacyServiceClient, task_service_client::TaskServiceClient,
+        user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -103,6 +104,11 @@ impl Person {
     /// Agents.
     pub fn agents(&self) -> AgentServiceClient<Door> {
         AgentServiceClient::new(self.door.clone())
+    }
+
+    /// Dispatch.
+    pub fn dispatch(&self) -> DispatchServiceClient<Door> {
+        DispatchServiceClient::new(self.door.clone())
     }
 
     /// Events.
@@ -377,9 +383,10 @@ pub async fn leave_the_demo(database_url: &str) {
         .unwrap();
 }
 
-/// Warnings go where the test's output goes: shown when it fails.
+/// Warnings, or what `RUST_LOG` says, go where the test's output goes: shown when it fails.
 fn show_logs() {
-    let filter = tracing_subscriber::EnvFilter::new("warn");
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_test_writer()
