@@ -294,6 +294,14 @@ fn cors(settings: &ServeSettings) -> CorsLayer {
         .max_age(Duration::from_secs(600))
 }
 
+/// Bytes of one call that a connection may have on the way.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// Bytes of all calls that a connection may have on the way. h2 ends a connection with ENHANCE_YOUR_CALM when small messages
+/// that wait to be read cost it half of this at some 256 bytes each: with a window that begins at 64 KiB, two hundred calls
+/// at a time did, be it Envoy's connection or anybody's.
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
 async fn listen<S, B>(
     connections: impl Stream<Item = std::io::Result<Connection>>,
     tls: Option<ServerTlsConfig>,
@@ -311,7 +319,8 @@ where
         .accept_http1(true)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .http2_adaptive_window(Some(true))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(Some(32 * 1024))
         // Streams that are opened only to be cancelled end the connection.
         .http2_max_pending_accept_reset_streams(Some(20))

@@ -265,7 +265,7 @@ async fn a_supervisor_of_a_zone_sends_whom_they_see() {
         .newcomer("limitada@gad.example", pb::UserLevel::Supervisor, &[zone])
         .await;
     let database = world.database().await;
-    let sql = "update agent_locations set zone_id = case when agent_id = $2 then $1 end where agent_id = any($3)";
+    let sql = "update agent_locations set zone_id = case when agent_id = $2 then $1::bigint end where agent_id = any($3)";
     database.execute(sql, &[&zone, &agents[1], &agents]).await.unwrap();
     let mut task = draft("Propia");
     let sql = "select st_y(p), st_x(p) from (select st_pointonsurface(boundary::geometry) p from zones where id = $1) x";

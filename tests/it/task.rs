@@ -577,3 +577,14 @@ async fn a_batch_comes_in_the_order_asked_for_and_fails_whole() {
         Code::InvalidArgument
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_small_calls_at_a_time_on_one_connection_are_all_answered() {
+    let world = World::with(|settings| settings.max_concurrent_calls = 2000).await;
+    let supervisor = world.supervisor().await;
+    let task = supervisor.task("Patrullar").await.id;
+    let calls = (0..1000).map(async |_| supervisor.tasks().get_task(pb::GetTaskRequest { id: task }).await);
+    for answer in futures::future::join_all(calls).await {
+        assert_eq!(answer.unwrap().into_inner().id, task);
+    }
+}

@@ -385,8 +385,8 @@ pub async fn leave_the_demo(database_url: &str) {
 
 /// Warnings, or what `RUST_LOG` says, go where the test's output goes: shown when it fails.
 fn show_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_test_writer()
