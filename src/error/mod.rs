@@ -54,6 +54,8 @@ pub enum Missing {
     ApiToken,
     /// A session.
     Session,
+    /// An emergency.
+    Emergency,
 }
 
 /// Everything a call can be refused for.

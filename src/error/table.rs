@@ -150,6 +150,12 @@ impl Error {
                 "No existe esa sesión.",
                 "There is no such session.",
             ),
+            Self::NotFound(Missing::Emergency) => (
+                Code::NotFound,
+                R::EmergencyNotFound,
+                "No existe esa emergencia.",
+                "There is no such emergency.",
+            ),
             Self::IllegalStep { .. } => (
                 Code::FailedPrecondition,
                 R::IllegalStep,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -137,13 +137,13 @@ async fn policies(app: &App) -> Result<Response<pb::ListDispatchPoliciesResponse
 }
 
 async fn update(app: &App, call: &Call, request: pb::UpdateDispatchPolicyRequest) -> Result<Response<pb::DispatchPolicy>> {
-    let wire = request.policy.clone().unwrap_or_default();
+    let wanted = request.policy.clone().unwrap_or_default();
     let etag = if request.etag.is_empty() {
-        wire.etag.clone()
+        wanted.etag.clone()
     } else {
         request.etag.clone()
     };
-    let policy = read_policy(wire)?;
+    let policy = read_policy(wanted)?;
     let mut conn = app.database.lease().await?;
     let asked = asked("UpdateDispatchPolicy", &request.request_id);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
@@ -167,7 +167,7 @@ fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
 }
 
 /// A policy as somebody wants it.
-fn read_policy(wire: pb::DispatchPolicy) -> Result<Policy> {
+fn read_policy(policy: pb::DispatchPolicy) -> Result<Policy> {
     let pb::DispatchPolicy {
         kind,
         radius_meters,
@@ -183,18 +183,7 @@ fn read_policy(wire: pb::DispatchPolicy) -> Result<Policy> {
         min_rest,
         update_time: _,
         etag: _,
-    } = wire;
-    let seconds = |field: &str, length: Option<prost_types::Duration>| -> Result<SignedDuration> {
-        let length = length.unwrap_or_default();
-        if length.nanos != 0 {
-            return Err(Error::invalid(
-                field,
-                "debe ser en segundos enteros",
-                "must be in whole seconds",
-            ));
-        }
-        Ok(SignedDuration::from_secs(length.seconds))
-    };
+    } = policy;
     Ok(Policy {
         kind: Kind::of(kind).ok_or_else(|| {
             Error::invalid(
@@ -204,7 +193,7 @@ fn read_policy(wire: pb::DispatchPolicy) -> Result<Policy> {
             )
         })?,
         radius_meters: (radius_meters > 0.0).then_some(radius_meters),
-        max_fix_age: seconds("policy.max_fix_age", max_fix_age)?,
+        max_fix_age: wire::seconds("policy.max_fix_age", max_fix_age)?,
         agent_count: usize::try_from(agent_count).map_err(Error::internal)?,
         exclusive,
         units,
@@ -213,7 +202,7 @@ fn read_policy(wire: pb::DispatchPolicy) -> Result<Policy> {
         strict,
         mismatch_meters,
         task_meters,
-        min_rest: seconds("policy.min_rest", min_rest)?,
+        min_rest: wire::seconds("policy.min_rest", min_rest)?,
         updated: Timestamp::UNIX_EPOCH,
         revision: Revision(0),
     })

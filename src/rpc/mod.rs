@@ -15,6 +15,7 @@ pub mod change;
 pub mod consent;
 pub mod dispatch;
 pub mod edge;
+pub mod emergency;
 pub mod event;
 pub mod export;
 pub mod legacy;

@@ -19,6 +19,7 @@ use crate::{
         task::{Action, Task},
         user::User,
     },
+    emergency,
     error::{Error, Missing, Result},
     pb::{self, task_service_server::TaskService},
     store::{
@@ -246,6 +247,7 @@ async fn step(
     note(&change, &task, action, Some(from), None, request.reason.clone()).await?;
     change.task_fact(FactKind::TaskStateChanged, &task, before);
     change.tell_of(crew).await?;
+    follow(&mut change, &task, action, &request.reason).await?;
     answer(change, &task).await
 }
 
@@ -271,6 +273,7 @@ async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Resul
     note(&change, &task, Action::Delete, Some(task.state()), None, String::new()).await?;
     change.task_fact(FactKind::TaskDeleted, &task, before);
     change.tell_of(crew).await?;
+    follow(&mut change, &task, Action::Delete, "").await?;
     answer(change, &task).await
 }
 
@@ -403,6 +406,7 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
     .await?;
     change.task_fact(FactKind::TaskUnassigned, &task, before);
     change.tell_of(crew).await?;
+    follow(&mut change, &task, Action::Unassign, "").await?;
     answer(change, &task).await
 }
 
@@ -438,6 +442,13 @@ async fn lock_with_agents(change: &Change<'_>, id: TaskId) -> Result<Vec<AgentId
     let agents = store::task::agents(change.tx(), id).await?;
     store::agent::lock(change.tx(), &agents).await?;
     Ok(agents)
+}
+
+/// The emergency that a task is for follows it.
+async fn follow(change: &mut Change<'_>, task: &Task, action: Action, reason: &str) -> Result<()> {
+    let facts = emergency::follow(change.tx(), task, action, &change.caller, reason, change.now).await?;
+    change.tell(facts);
+    Ok(())
 }
 
 async fn note(

@@ -160,6 +160,18 @@ pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces
             .await?;
         }
         tx.run(
+            "update emergencies set description = regexp_replace(description, $2, $3, 'gi'), update_time = $4,
+                    revision = revision + 1
+             where task_id = any($1) and description ~* $2",
+            &[&tasks, &pattern, &name, &now],
+        )
+        .await?;
+        tx.run(
+            "update emergency_steps set note = regexp_replace(note, $1, $2, 'gi') where note ~* $1",
+            &[&pattern, &name],
+        )
+        .await?;
+        tx.run(
             "update location_reveals set reason = regexp_replace(reason, $2, $3, 'gi')
              where user_id = $1 and reason ~* $2",
             &[&user.0, &pattern, &name],
@@ -207,6 +219,8 @@ mod tests {
             .flat_map(|table| table.mentions.iter().map(|column| (table.name, *column)))
             .collect();
         let handled = [
+            ("emergencies", "description"),
+            ("emergency_steps", "note"),
             ("location_reveals", "reason"),
             ("outbox", "fact"),
             ("replays", "response"),

@@ -12,6 +12,7 @@ pub mod data_key;
 pub mod database;
 pub mod decode;
 pub mod dispatch;
+pub mod emergency;
 pub mod erase;
 pub mod export;
 pub mod key;

@@ -42,6 +42,17 @@ pub async fn lock(tx: &Tx<'_>, id: TaskId) -> Result<()> {
     .await
 }
 
+/// Locks a task as [`lock`] does, unless another transaction changes it now; says whether.
+pub async fn try_lock(tx: &Tx<'_>, id: TaskId) -> Result<bool> {
+    tx.run_sql("select pg_advisory_xact_lock_shared(5, 0)", &[]).await?;
+    tx.one(
+        "select pg_try_advisory_xact_lock($1, hashint8($2)) as locked",
+        &[&LOCK_CLASS, &id.0],
+    )
+    .await?
+    .read("locked")
+}
+
 /// Tasks by number, deleted ones too; those that are not there are left out.
 pub async fn find(on: &impl Query, ids: &[TaskId]) -> Result<Vec<Task>> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();

@@ -27,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("live", &["app", "config", "domain", "error", "store"]),
     ("privacy", &["app", "audit", "domain", "error", "identity", "store"]),
     ("dispatch", &["domain", "error", "store"]),
+    ("emergency", &["app", "audit", "dispatch", "domain", "error", "store"]),
     ("outbound", &[]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
@@ -34,7 +35,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "admin", "audit", "config", "error", "identity", "live", "mail", "privacy", "store",
+            "admin",
+            "audit",
+            "config",
+            "emergency",
+            "error",
+            "identity",
+            "live",
+            "mail",
+            "privacy",
+            "store",
         ],
     ),
     (
@@ -46,6 +56,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "descriptor",
             "dispatch",
             "domain",
+            "emergency",
             "error",
             "identity",
             "live",

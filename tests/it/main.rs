@@ -23,6 +23,7 @@ mod city;
 mod contract;
 mod dashboard;
 mod dispatch;
+mod emergency;
 mod documentation;
 mod doors;
 mod edge;

@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 9] = [
+pub const BY_OBJECT: [&str; 13] = [
+    "RaiseEmergency",
+    "SeeEmergency",
+    "AcknowledgeEmergency",
+    "ArriveAtEmergency",
     "ListTasks",
     "ListAgents",
     "StartTask",

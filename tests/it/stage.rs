@@ -241,6 +241,8 @@ impl Stage {
             "$old_version" => self.old_version().await.to_string(),
             "$telegram" => self.identity("telegram_id").await,
             "$username" => self.identity("username").await,
+            "$emergency" => self.an_emergency(&self.supervisor).await,
+            "$my_emergency" => self.an_emergency(&self.agent).await,
             "$api_token" => self.an_api_token().await.to_string(),
             "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
             "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
@@ -332,6 +334,16 @@ impl Stage {
             ..Default::default()
         };
         self.supervisor.tasks().create_task(request).await.unwrap().into_inner()
+    }
+
+    /// An open emergency of somebody; of a person it is one.
+    async fn an_emergency(&self, reporter: &Person) -> String {
+        let request = pb::RaiseEmergencyRequest {
+            location: draft("").location,
+            ..Default::default()
+        };
+        let raised = reporter.emergencies().raise_emergency(request).await.unwrap().into_inner();
+        raised.id.to_string()
     }
 
     /// A task without a place.

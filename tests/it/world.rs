@@ -16,9 +16,9 @@ use gad::{
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
         auth_service_client::AuthServiceClient, dispatch_service_client::DispatchServiceClient,
-        event_service_client::EventServiceClient, permission_service_client::PermissionServiceClient,
-        privacy_service_client::PrivacyServiceClient, task_service_client::TaskServiceClient,
-        user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
+        emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
+        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
+        task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -109,6 +109,11 @@ impl Person {
     /// Dispatch.
     pub fn dispatch(&self) -> DispatchServiceClient<Door> {
         DispatchServiceClient::new(self.door.clone())
+    }
+
+    /// Emergencies.
+    pub fn emergencies(&self) -> EmergencyServiceClient<Door> {
+        EmergencyServiceClient::new(self.door.clone())
     }
 
     /// Events.
