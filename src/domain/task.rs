@@ -293,29 +293,11 @@ pub struct Transition {
 
 /// All arrows of the state machine, as [`Progress::step`] has them.
 pub fn transitions() -> Vec<Transition> {
-    let (at, none) = (Timestamp::UNIX_EPOCH, SignedDuration::ZERO);
-    let states = [
-        Progress::Scheduled,
-        Progress::InProgress {
-            started: at,
-            paused: none,
-        },
-        Progress::Paused {
-            started: at,
-            since: at,
-            paused: none,
-        },
-        Progress::Finished {
-            started: at,
-            ended: at,
-            paused: none,
-        },
-        Progress::Cancelled {
-            started: None,
-            ended: at,
-            paused: none,
-        },
-    ];
+    let at = Timestamp::UNIX_EPOCH;
+    let after = |from: Progress, action| from.step(action, at).unwrap_or(from);
+    let begun = after(Progress::Scheduled, Action::Start);
+    let [paused, finished, cancelled] = [Action::Pause, Action::Finish, Action::Cancel].map(|action| after(begun, action));
+    let states = [Progress::Scheduled, begun, paused, finished, cancelled];
     Action::STEPS
         .into_iter()
         .flat_map(|action| states.into_iter().map(move |from| (action, from)))
@@ -377,6 +359,11 @@ impl Task {
     /// Whether a caller may know of it.
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
         caller.sees_zone(self.zone) || self.audience().any(|user| user == caller.user)
+    }
+
+    /// Whether it is there for a caller who asks for it; deleted ones are there for administrators.
+    pub fn is_there_for(&self, caller: &Caller) -> bool {
+        self.is_visible_to(caller) && (self.deleted.is_none() || caller.level >= Level::Administrator)
     }
 
     /// The users who see it whatever their level: creator, delegate, and whoever is on it.

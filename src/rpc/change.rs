@@ -120,12 +120,12 @@ impl<'a> Change<'a> {
         format!("{} {}", self.caller.user.0, self.asked.request_id)
     }
 
-    /// The task as it is now, if the caller may see it, and its etag is the one the caller saw (or none is given).
+    /// The task as it is now, if it is there for the caller, and its etag is the one the caller saw (or none is given).
     pub async fn task(&self, id: TaskId, etag: &str) -> Result<Task> {
         self.trail.resource("task", id.0);
         let task = store::task::get(&self.tx, id)
             .await?
-            .filter(|task| task.is_visible_to(&self.caller))
+            .filter(|task| task.is_there_for(&self.caller))
             .ok_or(Error::NotFound(Missing::Task))?;
         self.trail.before(&super::wire::task(&task, &self.caller, self.now));
         super::wire::check_etag(etag, task.revision)?;
@@ -148,6 +148,16 @@ impl<'a> Change<'a> {
     /// How the caller sees where others are.
     pub fn lens(&self) -> Lens {
         self.app.precision.lens(&self.caller)
+    }
+
+    /// Refuses to name somebody whom the caller may not know of: of others nobody learns by it whether they are there, nor
+    /// meets them.
+    pub async fn check_known(&self, user: UserId) -> Result<()> {
+        let met = match self.caller.sight() {
+            Some(sight) if user != self.caller.user => store::user_list::meets(&self.tx, &sight, user).await?,
+            _ => true,
+        };
+        if met { Ok(()) } else { Err(Error::NotFound(Missing::User)) }
     }
 
     /// The user as it is now, and its etag is the one the caller saw (or none is given). For administrators and oneself.

@@ -105,6 +105,7 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
+    change.check_known(reporter).await?;
     let known = store::user::get(change.tx(), reporter).await?;
     let known = known
         .filter(|user| user.deleted.is_none() && user.erased.is_none())
@@ -273,8 +274,7 @@ async fn answer(
     let mut change = Change::begin(app, call, &mut conn, asked(method, &request.request_id), &request).await?;
     let id = EmergencyId(request.id);
     change.trail.resource("emergency", id.0);
-    let task = store::emergency::task(change.tx(), id).await?;
-    let task = task.ok_or(Error::NotFound(Missing::Emergency))?;
+    let task = visible(store::emergency::get(change.tx(), id).await?, &change.caller)?.task;
     store::task::lock(change.tx(), task).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);

@@ -157,6 +157,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Resul
     }
     let wire = request.task.clone().unwrap_or_default();
     let plan = task_mask::plan(wire, change.caller.user, change.now)?;
+    change.check_known(plan.delegate).await?;
     let draft = Draft {
         uid: app.uid(change.now),
         plan,
@@ -217,7 +218,11 @@ async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Resul
     let mut task = change.task(id, &etag).await?;
     permit(&task, &change.caller, Action::Update)?;
     let before = Before::of(&task);
+    let delegate = task.plan.delegate;
     task_mask::apply(&mut task.plan, wire, request.update_mask.as_ref())?;
+    if task.plan.delegate != delegate {
+        change.check_known(task.plan.delegate).await?;
+    }
     let task = store::task::save(change.tx(), &task, change.now).await?;
     change.task_fact(FactKind::TaskUpdated, &task, before);
     answer(change, &task).await
@@ -387,6 +392,7 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
         return Ok(answer);
     }
     let task = change.task(id, &request.etag).await?;
+    entitle(&task, &change.caller, Action::Unassign)?;
     if task.deleted.is_none() && task.state().is_open() && !task.assignments.iter().any(|on| on.agent == agent_id) {
         return Err(Error::NotAssigned);
     }
@@ -427,19 +433,30 @@ fn illegal(step: crate::domain::task::IllegalStep) -> Error {
 
 /// Authority first, then the state: who may not do it learns nothing of whether it could be done.
 pub fn permit(task: &Task, caller: &Caller, action: Action) -> Result<()> {
-    if !task.is_open_to(caller, action) {
-        return Err(Error::Forbidden);
-    }
+    entitle(task, caller, action)?;
     if task.deleted.is_some() {
         return Err(Error::NotFound(Missing::Task));
     }
     task.admits(action).map_err(illegal)
 }
 
-/// Locks a task, then whoever is on it; nobody can join or leave it meanwhile.
+/// Whether the caller's authority reaches it, whatever its state.
+fn entitle(task: &Task, caller: &Caller, action: Action) -> Result<()> {
+    if task.is_open_to(caller, action) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden)
+    }
+}
+
+/// Locks a task, then whoever is on it; nobody can join or leave it meanwhile. On a task that is not there for the caller is
+/// nobody: it is asked for like one that is not there at all.
 async fn lock_with_agents(change: &Change<'_>, id: TaskId) -> Result<Vec<AgentId>> {
     store::task::lock(change.tx(), id).await?;
-    let agents = store::task::agents(change.tx(), id).await?;
+    let task = store::task::get(change.tx(), id).await?;
+    let task = task.filter(|task| task.is_there_for(&change.caller));
+    let assignments = task.map(|task| task.assignments).unwrap_or_default();
+    let agents: Vec<AgentId> = assignments.iter().map(|assignment| assignment.agent).collect();
     store::agent::lock(change.tx(), &agents).await?;
     Ok(agents)
 }

@@ -45,12 +45,6 @@ pub async fn get(on: &impl Query, id: EmergencyId) -> Result<Option<Emergency>> 
     Ok(find(on, &[id]).await?.pop())
 }
 
-/// The task of an emergency.
-pub async fn task(on: &impl Query, id: EmergencyId) -> Result<Option<TaskId>> {
-    let row = on.row("select task_id from emergencies where id = $1", &[&id.0]).await?;
-    row.map(|row| Ok(TaskId(row.read("task_id")?))).transpose()
-}
-
 /// The emergency that a task is for.
 pub async fn of_task(on: &impl Query, task: TaskId) -> Result<Option<EmergencyId>> {
     let row = on.row("select id from emergencies where task_id = $1", &[&task.0]).await?;

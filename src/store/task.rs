@@ -195,17 +195,6 @@ pub async fn save(tx: &Tx<'_>, task: &Task, now: Timestamp) -> Result<Task> {
     get(tx, *id).await?.ok_or_else(|| Error::internal("a locked task is gone"))
 }
 
-/// Agents on a task, ascending.
-pub async fn agents(on: &impl Query, task: TaskId) -> Result<Vec<AgentId>> {
-    let rows = on
-        .rows(
-            "select agent_id from assignments where task_id = $1 order by agent_id",
-            &[&task.0],
-        )
-        .await?;
-    rows.iter().map(|row| Ok(AgentId(row.read("agent_id")?))).collect()
-}
-
 /// Puts an agent on a task. `occupying`: the agent is at work on it, or claimed for it, from now on.
 pub async fn assign(tx: &Tx<'_>, task: TaskId, agent: AgentId, exclusive: bool, occupying: bool, now: Timestamp) -> Result<()> {
     tx.run(

@@ -1,5 +1,7 @@
 //! One call through each of the three doors: native gRPC, gRPC-web, REST.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{Buf as _, BufMut as _};
 use futures::StreamExt as _;
@@ -48,6 +50,25 @@ pub struct Answer {
     pub replayed: bool,
     /// HTTP status of REST.
     pub http: Option<u16>,
+    /// Headers and trailers of a refusal, but for those that differ from call to call.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Headers that tell of the call, the time or the load, and not of what was asked for.
+const OF_THE_CALL: [&str; 6] = [
+    "date",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "x-envoy-upstream-service-time",
+    "x-process-time",
+    "x-request-id",
+];
+
+/// Headers and trailers as texts.
+pub fn told(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let told = headers.iter().filter(|(name, _)| !OF_THE_CALL.contains(&name.as_str()));
+    told.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect()
 }
 
 impl Answer {
@@ -164,6 +185,7 @@ impl Doorway {
         let replayed = headers.contains_key("idempotent-replayed");
         let mut frames = Frames::of(response);
         let mut messages = Vec::new();
+        let mut told_before = told(&headers);
         let mut trailers = headers;
         while !is_whole(&messages, until) {
             match frames.next().await {
@@ -175,7 +197,13 @@ impl Doorway {
         }
         match trailers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes())) {
             None | Some(Code::Ok) => answered(method, messages, replayed, None),
-            Some(_) => self.refused(&Status::from_header_map(&trailers).unwrap()),
+            Some(_) => {
+                told_before.extend(told(&trailers));
+                Answer {
+                    headers: told_before,
+                    ..self.refused(&Status::from_header_map(&trailers).unwrap())
+                }
+            }
         }
     }
 
@@ -189,9 +217,12 @@ impl Doorway {
         assert!(!headers.contains_key("grpc-status"), "gRPC shines through");
         let replayed = headers.contains_key("idempotent-replayed");
         if http != 200 {
+            let headers = told(headers);
             let status: Value = response.json().await.unwrap();
-            let outcome = Err(canonical(&self.status_type(), &status));
-            return answer(outcome, replayed, Some(http));
+            return Answer {
+                headers,
+                ..answer(Err(canonical(&self.status_type(), &status)), replayed, Some(http))
+            };
         }
         if file {
             let text = response.bytes().await.unwrap();
@@ -244,7 +275,12 @@ impl Doorway {
 
     fn refused(&self, status: &Status) -> Answer {
         assert!(!status.details().is_empty(), "a refusal without details: {status:?}");
-        answer(Err(decoded(&self.status_type(), status.details())), false, None)
+        let mut headers = told(&status.metadata().clone().into_headers());
+        headers.insert("grpc-message".to_owned(), status.message().to_owned());
+        Answer {
+            headers,
+            ..answer(Err(decoded(&self.status_type(), status.details())), false, None)
+        }
     }
 }
 
@@ -275,7 +311,12 @@ fn lines(text: &[u8]) -> Value {
 }
 
 fn answer(outcome: Result<Value, Value>, replayed: bool, http: Option<u16>) -> Answer {
-    Answer { outcome, replayed, http }
+    Answer {
+        outcome,
+        replayed,
+        http,
+        headers: BTreeMap::new(),
+    }
 }
 
 /// Whether the last message is the one that was waited for.

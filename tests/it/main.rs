@@ -9,6 +9,12 @@
     reason = "tests stop at once when what they stand on is not there, take it from where they run, and tell a story to its end"
 )]
 
+mod access;
+mod access_cast;
+mod access_existence;
+mod access_older;
+mod access_rows;
+mod access_stock;
 mod agent;
 mod api_token;
 mod auth;
@@ -57,6 +63,7 @@ mod sight;
 mod smtp;
 mod stack;
 mod stage;
+mod tap;
 mod task;
 mod totp;
 mod user;

@@ -510,7 +510,7 @@ impl Stage {
 }
 
 /// Names in the order in which they stand; `$its_agent` comes with its task.
-fn collect(value: &Value, names: &mut Vec<String>) {
+pub fn collect(value: &Value, names: &mut Vec<String>) {
     match value {
         Value::String(text) if text.starts_with('$') && text != "$its_agent" => names.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
@@ -519,7 +519,8 @@ fn collect(value: &Value, names: &mut Vec<String>) {
     }
 }
 
-fn replaced(value: &Value, made: &HashMap<String, String>) -> Value {
+/// The value with what was made for each name in it.
+pub fn replaced(value: &Value, made: &HashMap<String, String>) -> Value {
     match value {
         Value::String(text) => json!(made.get(text).unwrap_or(text)),
         Value::Array(items) => items.iter().map(|item| replaced(item, made)).collect(),

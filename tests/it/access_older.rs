@@ -1,0 +1,135 @@
+//! The older products' RPCs in the access matrix: their requests, and calling them as their clients do.
+
+use gad::config::DEMO_PASSWORD;
+use prost_reflect::MethodDescriptor;
+use serde_json::{Value, json};
+
+use crate::{
+    access_rows::Asked,
+    doors::{Answer, Doorway, told},
+};
+
+/// The requests of an RPC; none: it was forgotten. What stands in an object is the body of REST.
+pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
+    let (password, new) = (DEMO_PASSWORD, "tres tristes tigres");
+    let person = json!({ "email": "$email", "password": new, "full_name": "Rosa Paz" });
+    let rows = [
+        (
+            "AuthService.Login",
+            json!({ "json": { "email": "$their_email", "password": password } }),
+        ),
+        ("AuthService.Register", json!({ "person": person })),
+        (
+            "AuthService.RefreshToken",
+            json!({ "token": { "refresh_token": "$refresh" } }),
+        ),
+        ("AuthService.Logout", json!({ "nothing": {} })),
+        (
+            "AuthService.ChangePassword",
+            json!({ "passwords": { "current_password": password, "new_password": new } }),
+        ),
+        (
+            "AuthService.RequestPasswordReset",
+            json!({ "address": { "email": "$their_email" } }),
+        ),
+        (
+            "AuthService.ResetPassword",
+            json!({ "password": { "token": "$reset", "new_password": new } }),
+        ),
+        (
+            "AuthService.RequestEmailVerification",
+            json!({ "address": { "email": "$unproved" } }),
+        ),
+        ("AuthService.VerifyEmail", json!({ "token": "$verification" })),
+        ("AuthService.GetMe", json!({})),
+        ("AuthService.ValidateToken", json!({})),
+        ("AuthService.ListCountries", json!({})),
+        ("AuthService.GetHealth", json!({})),
+        ("UserService.ListUsers", json!({ "limit": 1 })),
+        ("UserService.SearchUsers", json!({ "q": "$person" })),
+        ("UserService.GetCurrentUser", json!({})),
+        ("UserService.GetUser", json!({ "id": "$user" })),
+        ("UserService.GetUserByTelegram", json!({ "telegram_id": "$telegram" })),
+        (
+            "UserService.CreateUser",
+            json!({ "account": { "username": "$username", "email": "$email", "full_name": "Rosa Paz", "password": new } }),
+        ),
+        (
+            "UserService.UpdateUser",
+            json!({ "id": "$user", "account": { "phone": "+57 300" } }),
+        ),
+        (
+            "UserService.UpdateUser",
+            json!({ "id": "$user", "account": { "email": "$email" } }),
+        ),
+        ("UserService.UpdateUser", json!({ "id": "$user", "user": { "nivel": 2 } })),
+        (
+            "UserService.UpdateUser",
+            json!({ "id": "$user", "account": { "is_active": false } }),
+        ),
+        ("UserService.DeleteUser", json!({ "id": "$user" })),
+        ("UsuarioService.ListUsuarios", json!({ "limit": 1 })),
+        ("UsuarioService.GetUsuario", json!({ "id": "$user" })),
+        (
+            "UsuarioService.CreateUsuario",
+            json!({ "usuario": { "telegram_id": "$number", "nombre": "Rosa", "nivel": "1" } }),
+        ),
+        (
+            "UsuarioService.UpdateUsuario",
+            json!({ "id": "$user", "usuario": { "nombre": "Ana" } }),
+        ),
+        (
+            "UsuarioService.UpdateUsuario",
+            json!({ "id": "$user", "usuario": { "nivel": "2" } }),
+        ),
+        ("UsuarioService.DeleteUsuario", json!({ "id": "$user" })),
+    ];
+    let name = format!("{}.{}", method.parent_service().name(), method.name());
+    let of = |(rpc, request): (&str, Value)| {
+        let shows = if rpc.ends_with("SearchUsers") { "/users" } else { "" };
+        (rpc == name).then(|| Asked {
+            about: about(&request),
+            ..Asked::of(request, shows)
+        })
+    };
+    rows.into_iter().filter_map(of).collect()
+}
+
+/// What a change changes.
+fn about(request: &Value) -> &'static str {
+    let changes = ["phone", "email", "is_active", "nivel", "nombre"];
+    let bodies = request.as_object().unwrap().values().filter_map(Value::as_object);
+    let mut keys = bodies.flat_map(|body| body.keys()).filter(|_| !request["id"].is_null());
+    let found = keys.find_map(|key| changes.into_iter().find(|change| change == key));
+    found.unwrap_or_default()
+}
+
+/// Calls as a client of the older products does. The answer has no reason: they know none.
+pub async fn call(doorway: &Doorway, method: &MethodDescriptor, request: &Value, token: Option<&str>) -> Answer {
+    let mut request = request.clone();
+    let fields = request.as_object_mut().unwrap();
+    let name = fields
+        .iter()
+        .find(|(_, value)| value.is_object())
+        .map(|(name, _)| name.clone());
+    if let Some(mut body) = name.and_then(|name| fields.remove(&name)) {
+        // Their clients write numbers as numbers.
+        if let Some(number) = body["telegram_id"].as_str() {
+            body["telegram_id"] = json!(number.parse::<i64>().unwrap());
+        }
+        fields.insert("body".to_owned(), body);
+    }
+    let mut sent = doorway.rest_request(method, &request);
+    if let Some(token) = token {
+        sent = sent.header("authorization", format!("Bearer {token}"));
+    }
+    let response = sent.send().await.unwrap();
+    let (status, headers) = (response.status(), told(response.headers()));
+    let body = json!(response.text().await.unwrap());
+    Answer {
+        outcome: if status.is_success() { Ok(body) } else { Err(body) },
+        replayed: false,
+        http: Some(status.as_u16()),
+        headers,
+    }
+}
