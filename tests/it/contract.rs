@@ -176,6 +176,10 @@ const FREE: &[(&str, &str)] = &[
         "gad.v1.WatchRequest.filter",
         "absent is everything; its own fields have rules",
     ),
+    (
+        "gad.v1.RaiseEmergencyRequest.location",
+        "an emergency that nobody can place is one all the same",
+    ),
 ];
 
 #[test]
@@ -447,6 +451,9 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::ConsentText),
         Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
+        Error::NotFound(Missing::Emergency),
+        Error::TaskNowhere,
+        Error::NoAgentAvailable,
         Error::IllegalStep {
             action: Action::Start,
             state: State::Finished,

@@ -262,7 +262,7 @@ async fn more_and_more_people_are_called_until_somebody_answers() {
         world.person("agente2@gad.example").await,
     );
     only(&world, &[&first, &second]).await;
-    let stranger = world.person("agente3@gad.example").await;
+    let stranger = world.newcomer("vecina@gad.example", pb::UserLevel::Agent, &[]).await;
     let id = raise(&reporter, help()).await.id;
     assert_eq!(get(&reporter, id).await.agent_ids, [first.agent_id.unwrap()]);
     let stage = async |expected: EscalationStage, agents: usize| {
