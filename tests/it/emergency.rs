@@ -300,10 +300,10 @@ async fn more_and_more_people_are_called_until_somebody_answers() {
         Kind::Acknowledged,
     ];
     assert_eq!(kinds(&answered), expected);
-    hands.wait(3600);
+    hands.wait(300);
     // A sign that the runner has looked: another emergency goes on, this one does not.
     let other = raise(&stranger, help()).await.id;
-    hands.wait(3600);
+    hands.wait(300);
     until("the other is called for", async || {
         get(&stranger, other).await.stage() == EscalationStage::Everybody
     })

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     matrix::Row,
     matrix_rows::{NOTHING, good, row},
-    stage::Who::{Administrator, Agent, Supervisor},
+    stage::Who::{Administrator, Agent, Newcomer, Supervisor},
 };
 
 /// The rows.
@@ -25,7 +25,7 @@ fn dispatching() -> Vec<Row> {
         row("Recommend", "TASK_NOT_FOUND", Supervisor, json!({ "task_id": NOTHING })),
         row("Recommend", "TASK_NOWHERE", Supervisor, json!({ "task_id": "$nowhere" })),
         row("Recommend", "INVALID_FIELD", Supervisor, json!({ "task_id": 0 })),
-        good("Dispatch", Supervisor, json!({ "task_id": "$task", "reason": "Cerca" })),
+        good("Dispatch", Supervisor, json!({ "task_id": "$reachable", "reason": "Cerca" })),
         row("Dispatch", "TASK_NOT_FOUND", Supervisor, json!({ "task_id": NOTHING })),
         row("Dispatch", "TASK_NOWHERE", Supervisor, json!({ "task_id": "$nowhere" })),
         row("Dispatch", "ILLEGAL_STEP", Supervisor, json!({ "task_id": "$finished" })),
@@ -85,7 +85,7 @@ fn emergencies() -> Vec<Row> {
             json!({ "location": { "latitude": -74.07, "longitude": 204.65 } }),
         ),
         good("GetEmergency", Agent, json!({ "id": "$my_emergency" })),
-        row("GetEmergency", "EMERGENCY_NOT_FOUND", Agent, json!({ "id": "$emergency" })),
+        row("GetEmergency", "EMERGENCY_NOT_FOUND", Newcomer, json!({ "id": "$emergency" })),
         row("GetEmergency", "INVALID_FIELD", Agent, json!({ "id": 0 })),
         good("ListEmergencies", Supervisor, json!({ "page_size": 1, "open_only": true })),
         row(

@@ -295,6 +295,7 @@ impl Stage {
         let mut tasks = self.supervisor.tasks();
         match name {
             "$task" | "$own" | "$nowhere" => {}
+            "$reachable" => self.an_agent_at_hand().await,
             "$mine" => self.assign(id, self.agent.agent_id.unwrap(), false).await,
             "$assigned" => {
                 let agent = self.fresh_agent().await.id;
@@ -334,6 +335,15 @@ impl Stage {
             ..Default::default()
         };
         self.supervisor.tasks().create_task(request).await.unwrap().into_inner()
+    }
+
+    /// Somebody free, just where tasks are.
+    async fn an_agent_at_hand(&self) {
+        let agent = self.fresh_agent().await;
+        self.call_on_duty(agent.id).await;
+        let sql = "insert into agent_locations (agent_id, location, fix_time, source, receive_time)
+                   values ($1, st_makepoint(-74.07, 4.65), $2, 1, $2)";
+        self.database.execute(sql, &[&agent.id, &self.moment.get()]).await.unwrap();
     }
 
     /// An open emergency of somebody; of a person it is one.
