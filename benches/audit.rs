@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 use gad::{
     app::{App, Clock},
-    config::{Cli, Command, ServeSettings},
+    config::{Cli, Command, DEMO_SECRET, ServeSettings},
     descriptor::{self, Rule},
     layer::access,
     pb,
@@ -47,6 +47,7 @@ fn settings(bench: &Bench, audited: bool) -> Result<ServeSettings> {
         ("--redis-prefix", format!("bench-{}", city::GREAT)),
         ("--listen", address),
         ("--internal-listen", internal),
+        ("--secret-key", DEMO_SECRET.to_owned()),
         ("--rate-limit-calls", u32::MAX.to_string()),
         ("--access-token-expire-minutes", "120".to_owned()),
         ("--lame-duck-seconds", "0".to_owned()),

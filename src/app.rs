@@ -158,7 +158,7 @@ impl App {
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
         let tokens = Tokens::load(database.clone(), seal.clone(), lifetime, clock.now()).await?;
         let precision = Precision::load(&database).await?;
-        let (audit, keeper) = Audit::start(&database, &seal, &clock, settings.audit_retention_days).await?;
+        let (audit, keeper) = Audit::start(&database, &seal, &clock).await?;
         let wake = Wake::default();
         let hub = Hub::start(database.clone(), stream.clone(), wake.clone(), clock.now().as_microsecond()).await?;
         let relay = Relay {

@@ -51,6 +51,15 @@ pub fn is_legacy(service: &str) -> bool {
     service.starts_with(LEGACY)
 }
 
+/// Our own methods that stream, to the client or from it.
+pub fn streams(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
+    let services = pool.services().filter(|service| service.full_name().starts_with(CANONICAL));
+    let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
+    methods
+        .filter(|method| method.is_client_streaming() || method.is_server_streaming())
+        .collect()
+}
+
 /// Who may call a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

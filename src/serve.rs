@@ -195,6 +195,10 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::legacy::privacy_service_server::PrivacyServiceServer::new(rpc::legacy::privacy::Privacy(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )

@@ -3,7 +3,7 @@
 use aws_lc_rs::hmac;
 
 use crate::{
-    domain::audit::{Day, Entry, Head, Personal, Place, Row},
+    domain::audit::{Day, Entry, Erased, Head, Personal, Place, Row},
     error::{Error, Result},
 };
 
@@ -50,7 +50,7 @@ impl Chain {
             entry,
             salt: Some(salt),
             personal_hash,
-            erased_by: None,
+            erased: None,
         })
     }
 
@@ -63,6 +63,11 @@ impl Chain {
     pub fn of_row(&self, row: &Row, number: i64, previous: &[u8]) -> Vec<u8> {
         let place = Place { number, ..row.place };
         self.hash(&row.entry.bytes(place, previous, &row.personal_hash))
+    }
+
+    /// The proof that a row with this hash was erased by the server, as the row at a place tells.
+    pub fn of_erasure(&self, hash: &[u8], by: Place) -> Vec<u8> {
+        self.hash(&Erased::bytes(hash, by))
     }
 
     /// The hash that guards a head.

@@ -1,21 +1,19 @@
-//! What the audit needs beside the calls: writes refused attempts down, opens days, tells where segments end, drops
-//! what is too old. Runs on every replica; what only one of them is to do is decided by a lock.
+//! What the audit needs beside the calls: writes refused attempts down, opens days, tells where segments end.
+//! Runs on every replica; what only one of them is to do is decided by a lock.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Audit;
+use super::{Audit, flood::folded};
 use crate::{
     app::Clock,
-    domain::audit::{ANCHOR, Entry, Head, RETENTION, day},
-    error::{Error, Result},
-    store::{self, Database, Tx},
+    domain::audit::{ANCHOR, Entry, day},
+    error::Result,
+    store::{self, Database},
 };
 
 /// Time between looks at what is to be done.
@@ -26,6 +24,8 @@ const ANCHORS: SignedDuration = SignedDuration::from_mins(5);
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// Refused attempts written in one transaction at most.
 const BATCH: usize = 256;
+/// Time between rows of refusals that are only counted.
+const COUNTS: Duration = Duration::from_secs(2);
 /// Wait before refused attempts are written once more.
 const RETRY: Duration = Duration::from_millis(500);
 /// How often refused attempts are written once more when the server ends.
@@ -41,27 +41,6 @@ pub struct Keeper {
     pub database: Database,
     /// Time.
     pub clock: Clock,
-    /// Days that rows are kept; 0: for ever.
-    pub retention_days: u32,
-}
-
-/// Where the segments of a day end, as an anchor tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ends {
-    /// The day (UTC).
-    pub day: Date,
-    /// Numbers of the last rows of the segments, from segment 1; 0: none yet.
-    pub numbers: Vec<i64>,
-    /// One keyed hash of all of it and the rows' hashes.
-    pub digest: String,
-}
-
-impl Ends {
-    /// Places of the last rows.
-    pub fn rows(&self) -> Vec<(i32, i64)> {
-        let numbered = (1..).zip(self.numbers.iter().copied());
-        numbered.filter(|(_, number)| *number > 0).collect()
-    }
 }
 
 impl Keeper {
@@ -72,14 +51,8 @@ impl Keeper {
             refused,
             database,
             clock,
-            retention_days,
         } = self;
-        let duties = Duties {
-            audit,
-            database,
-            clock,
-            retention_days,
-        };
+        let duties = Duties { audit, database, clock };
         tokio::join!(duties.write_down(refused, &stop), duties.keep(&stop));
     }
 }
@@ -88,24 +61,26 @@ struct Duties {
     audit: Arc<Audit>,
     database: Database,
     clock: Clock,
-    retention_days: u32,
 }
 
 impl Duties {
     /// Writes refused attempts, as many at a time as there are.
     async fn write_down(&self, mut refused: mpsc::Receiver<Entry>, stop: &CancellationToken) {
         let mut batch = Vec::new();
+        let mut counted = tokio::time::interval(COUNTS);
+        counted.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 count = refused.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
-                        return;
+                        return self.persist(&self.audit.flood.take(), stop).await;
                     }
                     let entries = if count == BATCH { folded(&batch) } else { batch.clone() };
                     batch.clear();
                     self.persist(&entries, stop).await;
                 }
+                _ = counted.tick() => self.persist(&self.audit.flood.take(), stop).await,
                 () = stop.cancelled(), if !refused.is_closed() => refused.close(),
             }
         }
@@ -163,8 +138,7 @@ impl Duties {
             tx.commit().await?;
         }
         self.anchor(now).await?;
-        self.index(now).await?;
-        self.retire(now).await
+        self.index(now).await
     }
 
     /// Makes the rows of days that are over findable; calls that began before midnight may still write for a while.
@@ -189,12 +163,12 @@ impl Duties {
         let Some(known) = store::audit::day(&tx, today).await? else {
             return Ok(());
         };
-        if now.duration_since(known.anchored) < ANCHORS {
+        if now.duration_since(known.anchored).abs() < ANCHORS {
             return Ok(());
         }
         let mut days = Vec::new();
         for day in known.day.previous.into_iter().chain([today]) {
-            days.push(self.ends(&tx, day).await?);
+            days.push(self.audit.ends(&tx, day).await?);
         }
         let detail = serde_json::json!({ "days": days }).to_string();
         let entry = Entry::by_system(ANCHOR, format!("day/{today}"), detail, Uuid::new_v4(), now);
@@ -202,102 +176,5 @@ impl Duties {
         let end = self.audit.commit_all(tx, vec![entry], now).await?;
         tracing::info!(anchor = %format_args!("{}/{}", end.place, hex::encode(&end.hash)), "audit anchor");
         Ok(())
-    }
-
-    async fn ends(&self, tx: &Tx<'_>, day: Date) -> Result<Ends> {
-        let heads = store::audit::heads(tx, day).await?;
-        let heads: Vec<Head> = heads.into_iter().map(|(head, _)| head).collect();
-        let filled: Vec<Head> = heads.iter().filter(|head| head.place.number > 0).cloned().collect();
-        Ok(Ends {
-            day,
-            numbers: heads.iter().map(|head| head.place.number).collect(),
-            digest: hex::encode(self.audit.chain.of_ends(&filled)),
-        })
-    }
-
-    /// Drops the rows of days that are too old.
-    async fn retire(&self, now: Timestamp) -> Result<()> {
-        if self.retention_days == 0 {
-            return Ok(());
-        }
-        let first = day(now)
-            .checked_sub(i64::from(self.retention_days).days())
-            .map_err(Error::internal)?;
-        let old = {
-            let conn = self.database.lease().await?;
-            store::audit::kept_before(&*conn, first).await?
-        };
-        for day in old {
-            self.drop_rows(day, now).await?;
-        }
-        Ok(())
-    }
-
-    async fn drop_rows(&self, day: Date, now: Timestamp) -> Result<()> {
-        let mut conn = self.database.lease().await?;
-        let tx = conn.begin(None).await?;
-        let detail = serde_json::json!({ "ends": self.ends(&tx, day).await? }).to_string();
-        let entry = Entry::by_system(RETENTION, format!("day/{day}"), detail, Uuid::new_v4(), now);
-        let mut seat = self.audit.seat(&tx, now).await?;
-        store::audit::drop_rows(&tx, day, seat.next()?).await?;
-        self.audit.append(&tx, &mut seat, vec![entry], &[]).await?;
-        tx.commit().await?;
-        seat.settle()?;
-        tracing::info!(%day, "audit rows dropped");
-        Ok(())
-    }
-}
-
-/// Under a flood, attempts that are the same but for their moment become one that says how often.
-fn folded(entries: &[Entry]) -> Vec<Entry> {
-    let mut kept: Vec<(Entry, u64)> = Vec::new();
-    for entry in entries {
-        match kept.iter_mut().find(|(like, _)| is_like(like, entry)) {
-            Some((_, count)) => *count += 1,
-            None => kept.push((entry.clone(), 1)),
-        }
-    }
-    let told = kept.into_iter().map(|(mut entry, count)| {
-        if let Some(personal) = entry.personal.as_mut().filter(|_| count > 1) {
-            let detail = serde_json::from_str(&personal.detail);
-            if let Ok(Value::Object(mut detail)) = detail {
-                detail.insert("repeated".to_owned(), count.into());
-                personal.detail = Value::Object(detail).to_string();
-            }
-        }
-        entry
-    });
-    told.collect()
-}
-
-fn is_like(one: &Entry, other: &Entry) -> bool {
-    let timeless = Entry {
-        time: one.time,
-        request_id: one.request_id,
-        idempotency_id: one.idempotency_id.clone(),
-        ..other.clone()
-    };
-    *one == timeless && one.day() == other.day()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_one_kind_becomes_one_row_that_counts() {
-        let entry = |method: &str, second| {
-            let time = Timestamp::from_second(second).expect("a time");
-            Entry::by_system(method, String::new(), "{}".to_owned(), Uuid::new_v4(), time)
-        };
-        let entries = [entry("a", 1), entry("b", 2), entry("a", 3), entry("a", 4)];
-        let told = folded(&entries);
-        let detail = |entry: &Entry| entry.personal.clone().expect("words").detail;
-        assert_eq!(told.len(), 2);
-        assert_eq!(
-            (&told[0].method, detail(&told[0])),
-            (&"a".to_owned(), r#"{"repeated":3}"#.to_owned())
-        );
-        assert_eq!(told[1], entries[1]);
     }
 }

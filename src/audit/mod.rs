@@ -2,8 +2,11 @@
 
 pub mod chain;
 pub mod diff;
+pub mod ends;
+pub mod flood;
 pub mod keeper;
 pub mod key;
+pub mod retire;
 pub mod seat;
 pub mod trail;
 pub mod verify;
@@ -22,12 +25,13 @@ pub use trail::{Known, Trail};
 
 pub use crate::domain::audit::Actor;
 
+use flood::Flood;
 use seat::Seats;
 
 use crate::{
     app::Clock,
     domain::{
-        audit::{Day, ERASURE, Entry, Forgotten, Head, OK, Place},
+        audit::{Day, ERASURE, Entry, Erased, Forgotten, Head, OK, Place},
         fact::Fact,
     },
     error::{Error, Result},
@@ -37,6 +41,8 @@ use crate::{
 
 /// Refused attempts that wait to be written at most.
 const QUEUE: usize = 4096;
+/// Rows that are emptied at a time.
+const BATCH: i64 = 2000;
 
 /// Writes the audit of a server.
 #[derive(Debug)]
@@ -44,17 +50,20 @@ pub struct Audit {
     /// Makes the hashes.
     pub chain: Chain,
     refused: mpsc::Sender<Entry>,
+    /// Refusals that are only counted.
+    flood: Flood,
     /// Segments that are this server's, and not in use.
     seats: Arc<Seats>,
 }
 
 impl Audit {
     /// The audit of a server, and what it needs beside the calls.
-    pub async fn start(database: &Database, seal: &Seal, clock: &Clock, retention_days: u32) -> Result<(Arc<Self>, Keeper)> {
+    pub async fn start(database: &Database, seal: &Seal, clock: &Clock) -> Result<(Arc<Self>, Keeper)> {
         let (refused, queue) = mpsc::channel(QUEUE);
         let audit = Arc::new(Self {
             chain: key::load(database, seal, clock.now()).await?,
             refused,
+            flood: Flood::default(),
             seats: Arc::default(),
         });
         let keeper = Keeper {
@@ -62,7 +71,6 @@ impl Audit {
             refused: queue,
             database: database.clone(),
             clock: clock.clone(),
-            retention_days,
         };
         Ok((audit, keeper))
     }
@@ -109,15 +117,37 @@ impl Audit {
     ) -> Result<Vec<Entry>> {
         let Forgotten { user, tasks, pattern } = forgotten;
         let first = seat.next()?;
-        store::audit::forget(tx, *user, first).await?;
+        loop {
+            let rows = store::audit_erase::telling_of(tx, *user, BATCH).await?;
+            if rows.is_empty() {
+                break;
+            }
+            self.erase(tx, rows.into_iter().map(|row| (row, first))).await?;
+        }
         let things: Vec<String> = tasks.iter().map(|task| format!("task/{}", task.0)).collect();
-        let numbers: Vec<i64> = (first.number + 1..).take(things.len()).collect();
-        if let Some(pattern) = pattern {
-            store::audit::forget_naming(tx, &things, &numbers, first, pattern).await?;
+        while let Some(pattern) = pattern {
+            let rows = store::audit_erase::naming(tx, &things, pattern, BATCH).await?;
+            if rows.is_empty() {
+                break;
+            }
+            let after = |more| Place {
+                number: first.number + more,
+                ..first
+            };
+            self.erase(tx, rows.into_iter().map(|(row, more)| (row, after(more)))).await?;
         }
         let resources = std::iter::once(format!("user/{}", user.0)).chain(things);
         let entry = |resource| Entry::by_system(ERASURE, resource, "{}".to_owned(), request_id, now);
         Ok(resources.map(entry).collect())
+    }
+
+    /// Empties rows, each with the place of the row that tells of it.
+    async fn erase(&self, tx: &Tx<'_>, rows: impl Iterator<Item = (Head, Place)>) -> Result<()> {
+        let erased = rows.map(|(row, by)| {
+            let proof = self.chain.of_erasure(&row.hash, by);
+            (row.place, Erased { by, proof })
+        });
+        store::audit_erase::forget(tx, &erased.collect::<Vec<_>>()).await
     }
 
     /// Commits a transaction with the row of the call that is about to be answered.
@@ -131,7 +161,7 @@ impl Audit {
     }
 
     /// Commits a transaction with rows of the day of `now`.
-    async fn commit_all(&self, tx: Tx<'_>, entries: Vec<Entry>, now: Timestamp) -> Result<Head> {
+    pub async fn commit_all(&self, tx: Tx<'_>, entries: Vec<Entry>, now: Timestamp) -> Result<Head> {
         let mut seat = self.seat(&tx, now).await?;
         self.append(&tx, &mut seat, entries, &[]).await?;
         tx.commit().await?;
@@ -145,6 +175,12 @@ impl Audit {
             metrics::counter!("audit_lost_total").increment(1);
             tracing::error!("a refused attempt is not written down: too many wait for it");
         }
+    }
+
+    /// Counts a refusal: one row comes for all that are alike.
+    pub fn count(&self, entry: Entry) {
+        metrics::counter!("audit_refused_total").increment(1);
+        self.flood.add(entry);
     }
 
     /// Opens a day, unless it was opened before.

@@ -41,6 +41,7 @@ struct Notes {
     idempotency_id: String,
     before: Option<Encoded>,
     gone: bool,
+    nowhere: bool,
     detail: Map<String, Value>,
     settled: bool,
 }
@@ -66,6 +67,7 @@ impl Trail {
             idempotency_id: String::new(),
             before: None,
             gone: false,
+            nowhere: false,
             detail: Map::new(),
             settled: false,
         };
@@ -147,6 +149,13 @@ impl Trail {
         }
     }
 
+    /// Where it came from is not written down: it would tell of somebody who is erased by it.
+    pub fn nowhere(&self) {
+        if let Some(mut notes) = self.notes() {
+            notes.nowhere = true;
+        }
+    }
+
     /// What was asked for, without secrets: for reads, which change nothing.
     pub fn request<T: Message + Name>(&self, request: &T) {
         if let Some(mut notes) = self.notes() {
@@ -201,7 +210,7 @@ impl Trail {
             personal: Some(Personal {
                 detail: Value::Object(notes.detail.clone()).to_string(),
                 reason: notes.reason.clone(),
-                address,
+                address: address.filter(|_| !notes.nowhere),
             }),
         })
     }

@@ -1,13 +1,13 @@
 //! `gad audit verify`: reads the whole audit, a little at a time, and names whatever is not as it was written.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::{
     Chain,
-    keeper::Ends,
+    ends::Ends,
     key,
     walk::{Finding, Walk},
 };
@@ -54,9 +54,6 @@ pub struct Verifier {
     /// The chain that rows should hang in.
     pub chain: Chain,
 }
-
-/// Erasures that rows speak of: the row of each, if it is there, and whether its day was dropped in its time.
-type Erasures = BTreeMap<Place, (Option<Row>, bool)>;
 
 impl Verifier {
     /// Looks at all days, or at one. Each day is looked at as it is at one moment.
@@ -123,8 +120,11 @@ impl Verifier {
         }
         let heads = store::audit::heads(tx, day).await?;
         findings.extend(self.check_heads(&heads, day, known.day.segments));
-        if known.dropped_by.is_some() && self.was_dropped(tx, day).await? {
-            return Ok((findings, 0));
+        if known.dropped_by.is_some() {
+            if self.was_dropped(tx, day).await? {
+                return Ok((findings, 0));
+            }
+            findings.push(Finding::Day(day, "no row tells that its rows were dropped"));
         }
         let heads: BTreeMap<i32, Head> = heads.into_iter().map(|(head, _)| (head.place.segment, head)).collect();
         let rows = self.rows(tx, day, &heads, &mut findings).await?;
@@ -147,7 +147,7 @@ impl Verifier {
 
     /// Walks along all segments of a day; says how many rows there are.
     async fn rows(&self, tx: &Tx<'_>, day: Date, heads: &BTreeMap<i32, Head>, findings: &mut Vec<Finding>) -> Result<u64> {
-        let (mut count, mut erasures) = (0, Erasures::new());
+        let mut count = 0;
         let mut walked: BTreeSet<i32> = BTreeSet::new();
         let mut walk: Option<Walk<'_>> = None;
         let mut at = (0, 0);
@@ -165,7 +165,7 @@ impl Verifier {
                     walked.insert(place.segment);
                 }
                 if let Some(row) = &found.row {
-                    findings.extend(self.look_aside(tx, row, &mut erasures).await?);
+                    findings.extend(self.look_aside(tx, row).await?);
                 }
                 let end = heads.get(&place.segment).map(|head| head.place.number);
                 walk.get_or_insert_with(|| Walk::begin(&self.chain, place, end)).step(found);
@@ -179,13 +179,8 @@ impl Verifier {
         Ok(count)
     }
 
-    /// What a row has to do with other rows: the ends it tells of, or the erasure that took its words.
-    async fn look_aside(&self, tx: &Tx<'_>, row: &Row, erasures: &mut Erasures) -> Result<Vec<Finding>> {
-        if let Some(by) = row.erased_by
-            && !self.is_excused(tx, row, by, erasures).await?
-        {
-            return Ok(vec![Finding::Erased(row.place)]);
-        }
+    /// What a row tells of others: the ends of segments.
+    async fn look_aside(&self, tx: &Tx<'_>, row: &Row) -> Result<Vec<Finding>> {
         if row.entry.method != ANCHOR {
             return Ok(Vec::new());
         }
@@ -210,21 +205,6 @@ impl Verifier {
         let hashes = store::audit::hashes(on, ends.day, &ends.rows()).await?;
         let same = hex::encode(self.chain.of_ends(&hashes)) == ends.digest;
         Ok(same || self.was_dropped(on, ends.day).await?)
-    }
-
-    /// Whether a row lost its words to an erasure of somebody it has to do with, and not before it was written.
-    async fn is_excused(&self, on: &impl Query, row: &Row, by: Place, erasures: &mut Erasures) -> Result<bool> {
-        if let Entry::Vacant(unknown) = erasures.entry(by) {
-            let erasure = self.proven(on, by).await?;
-            let dropped = erasure.is_none() && self.was_dropped(on, by.day).await?;
-            unknown.insert((erasure, dropped));
-        }
-        let is_for_it = |erasure: &Row| {
-            let later = erasure.entry.time >= row.entry.time && erasure.place != row.place;
-            later && erasure.entry.erases(&row.entry)
-        };
-        let known = erasures.get(&by);
-        Ok(known.is_some_and(|(erasure, dropped)| *dropped || erasure.as_ref().is_some_and(is_for_it)))
     }
 
     /// The row at a place, if it hangs in the chain.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Chain;
 use crate::{
-    domain::audit::{Head, Place, Row},
+    domain::audit::{Erased, Head, Place, Row},
     identity::is_same,
     store::audit::Found,
 };
@@ -22,8 +22,6 @@ pub enum Finding {
     Swapped(Place, Place),
     /// The row cannot be proven: the one before it was altered together with its hash.
     Unproven(Place),
-    /// The row has lost words that no erasure took.
-    Erased(Place),
     /// The end of the segment (number 0) is not the one that was written.
     End(Place),
     /// The segment (number 0) has no end.
@@ -49,7 +47,6 @@ impl fmt::Display for Finding {
                 f,
                 "{place}: cannot be proven, for the row before it was altered with its hash"
             ),
-            Self::Erased(place) => write!(f, "{place}: altered: words are gone that no erasure took"),
             Self::End(place) => write!(f, "{}: the end of the segment was altered", segment(place)),
             Self::NoEnd(place) => write!(f, "{}: the end of the segment was removed", segment(place)),
             Self::Day(day, what) => write!(f, "{day}: {what}"),
@@ -140,13 +137,16 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether what may tell of a person is what was written; if it was erased, others must see whether it may be.
+    /// Whether what may tell of a person is what was written, or was erased by the server.
     fn says_what_it_said(&self, row: &Row) -> bool {
         match (&row.entry.personal, &row.salt) {
             (Some(personal), Some(salt)) => {
-                row.erased_by.is_none() && is_same(&self.chain.personal(personal, salt), &row.personal_hash)
+                row.erased.is_none() && is_same(&self.chain.personal(personal, salt), &row.personal_hash)
             }
-            (None, None) => row.erased_by.is_some(),
+            (None, None) => row
+                .erased
+                .as_ref()
+                .is_some_and(|Erased { by, proof }| is_same(&self.chain.of_erasure(&row.hash, *by), proof)),
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use gad::{
     admin,
     app::{App, Clock},
     audit,
-    config::{self, AuditCommand, Cli, Command, DoctorSettings, ServeSettings},
+    config::{self, AuditCommand, Cli, Command, DoctorSettings, EnvoySettings, ServeSettings},
     descriptor, doctor, import, keys, layer, seed,
     serve::Server,
     simulate, stack, store, telemetry,
@@ -98,22 +98,30 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Descriptor { path } => write(&path, descriptor::SET)?,
         Command::Openapi { path } => write(&path, gad::openapi::document().as_bytes())?,
-        Command::Envoy(settings) => {
-            let pool = descriptor::pool();
-            let (older, services) = descriptor::services(&pool)
-                .into_iter()
-                .partition(|name| descriptor::is_legacy(name));
-            let older = stack::OlderRest {
-                services: older,
-                listing_paths: layer::legacy::declared::listing_paths(&pool),
-            };
-            let services: Vec<String> = services;
-            print!("{}", stack::envoy_yaml(&settings, &services, &older));
-        }
+        Command::Envoy(settings) => print!("{}", envoy_yaml(&settings)),
         Command::Up(settings) => stack::up(*settings).await?,
         Command::WithStores(settings) => return stack::with_stores(settings).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Envoy's configuration, as the protos and the settings have it.
+fn envoy_yaml(settings: &EnvoySettings) -> String {
+    let pool = descriptor::pool();
+    let (older, services): (Vec<String>, Vec<String>) = descriptor::services(&pool)
+        .into_iter()
+        .partition(|name| descriptor::is_legacy(name));
+    let older = stack::OlderRest {
+        services: older,
+        listing_paths: layer::legacy::declared::listing_paths(&pool),
+    };
+    let streams = descriptor::streams(&pool);
+    let routes = streams.iter().flat_map(|method| descriptor::routes(&pool, method));
+    let streams = stack::Streams {
+        routes: routes.map(|route| route.path).collect(),
+        methods: streams.iter().map(descriptor::path).collect(),
+    };
+    stack::envoy_yaml(settings, &services, &older, &streams)
 }
 
 /// Says how the stores are set up; the exit code is the worst of it.

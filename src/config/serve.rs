@@ -130,9 +130,6 @@ pub struct ServeSettings {
     /// Hours that the feed can be resumed from.
     #[arg(long, env = "GAD_FEED_RETENTION_HOURS", default_value_t = 72)]
     pub feed_retention_hours: u32,
-    /// Days that audit rows are kept; 0: for ever.
-    #[arg(long, env = "AUDIT_RETENTION_DAYS", default_value_t = 2190)]
-    pub audit_retention_days: u32,
     /// Whether calls are audited: always, but where it is measured what that costs.
     #[arg(skip = true)]
     pub audited: bool,

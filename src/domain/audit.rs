@@ -100,6 +100,8 @@ pub const OK: &str = "OK";
 pub const ANCHOR: &str = "audit.anchor";
 /// Method of the rows that tell that the rows of a day were dropped.
 pub const RETENTION: &str = "audit.retention";
+/// Method of the rows that tell that what was kept long enough was forgotten, of one kind (`retentionPolicy/Mails`).
+pub const FORGETTING: &str = "privacy.retention";
 /// Method of the rows that tell that what other rows say of a person was erased: of everything the person did or was
 /// subject of (`user/3`), or of what was done to a thing and named the person (`task/12`).
 pub const ERASURE: &str = "audit.erasure";
@@ -167,15 +169,6 @@ impl Entry {
     /// The day (UTC) that it belongs to.
     pub fn day(&self) -> Date {
         day(self.time)
-    }
-
-    /// Whether it says that what an entry says of a person was erased.
-    pub fn erases(&self, other: &Self) -> bool {
-        let people = [other.actor.user(), other.subject].into_iter().flatten();
-        let theirs = people
-            .map(|user| format!("user/{}", user.0))
-            .any(|user| self.resource == user);
-        self.method == ERASURE && self.actor == Actor::System && (theirs || self.resource == other.resource)
     }
 
     /// Whether it says that the rows of this day were dropped.
@@ -309,8 +302,27 @@ pub struct Row {
     pub personal_hash: Vec<u8>,
     /// Keyed hash of the row and the one before it.
     pub hash: Vec<u8>,
+    /// How it lost what told of a person.
+    pub erased: Option<Erased>,
+}
+
+/// That a row lost what told of a person, as the server did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
     /// The row that tells of the erasure.
-    pub erased_by: Option<Place>,
+    pub by: Place,
+    /// Keyed hash of the row's hash and of that place.
+    pub proof: Vec<u8>,
+}
+
+impl Erased {
+    /// What is hashed of the erasure of a row with this hash.
+    pub fn bytes(hash: &[u8], by: Place) -> Vec<u8> {
+        let mut bytes = Bytes::of("erasure 1");
+        bytes.add(hash);
+        by.write(&mut bytes);
+        bytes.0
+    }
 }
 
 /// The end of a segment.

@@ -25,6 +25,8 @@ pub enum Kind {
     DeletedUsers = 8,
     /// Who looked, with a reason, where somebody is.
     Reveals = 9,
+    /// The audit, by days.
+    Audit = 10,
 }
 
 const fn days(days: i64) -> SignedDuration {
@@ -36,7 +38,7 @@ const LONGEST: SignedDuration = days(36_500);
 
 impl Kind {
     /// All kinds, in the order in which they are forgotten.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Positions,
         Self::Shifts,
         Self::Replays,
@@ -46,6 +48,7 @@ impl Kind {
         Self::DeletedTasks,
         Self::DeletedUsers,
         Self::Reveals,
+        Self::Audit,
     ];
 
     /// The kind of a number.
@@ -63,8 +66,8 @@ impl Kind {
             Self::Sessions | Self::Mails | Self::MailedTokens => (days(1), days(3_650)),
             Self::DeletedTasks => (days(30), LONGEST),
             Self::DeletedUsers => (days(1), LONGEST),
-            // Who was looked for must have the time to ask for it.
-            Self::Reveals => (days(365), LONGEST),
+            // Who was looked for, and who asks what was done, must have the time to ask for it.
+            Self::Reveals | Self::Audit => (days(365), LONGEST),
         }
     }
 }

@@ -155,6 +155,12 @@ impl User {
         self.active && self.locked.is_none() && !self.is_gone()
     }
 
+    /// Whether the account was closed, by deactivation or deletion: who has the password may know it. Who is kept out by an
+    /// administrator may not, and who was erased has none.
+    pub fn is_inactive(&self) -> bool {
+        (!self.active || self.deleted.is_some()) && self.locked.is_none() && self.erased.is_none()
+    }
+
     /// Whether the user was deleted, or its personal values replaced.
     pub fn is_gone(&self) -> bool {
         self.deleted.is_some() || self.erased.is_some()

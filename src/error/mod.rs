@@ -88,6 +88,9 @@ pub enum Error {
     /// The e-mail must be proved first.
     #[error("e-mail not verified")]
     EmailNotVerified,
+    /// The password is right, and the account was deactivated or deleted.
+    #[error("account inactive")]
+    AccountInactive,
     /// The refresh token is of no session that goes on.
     #[error("session ended")]
     SessionEnded,

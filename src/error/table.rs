@@ -60,6 +60,12 @@ impl Error {
                 "Confirme su correo antes de entrar.",
                 "Confirm your e-mail address first.",
             ),
+            Self::AccountInactive => (
+                Code::PermissionDenied,
+                R::AccountInactive,
+                "La cuenta está desactivada.",
+                "The account is deactivated.",
+            ),
             Self::SessionEnded => (
                 Code::Unauthenticated,
                 R::SessionEnded,

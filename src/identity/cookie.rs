@@ -3,7 +3,10 @@
 //! A browser sends cookies along whoever wrote the page. So whoever comes by cookie and wants to change something shows,
 //! in a header, a value that only a page of the same site can read: a keyed hash of the very token.
 
-use http::{HeaderMap, header::COOKIE};
+use http::{
+    HeaderMap,
+    header::{COOKIE, ORIGIN},
+};
 
 use super::Seal;
 
@@ -13,6 +16,8 @@ const ACCESS: &str = "access_token";
 const CSRF: &str = "csrf_token";
 /// Header in which the CSRF token comes back.
 pub const CSRF_HEADER: &str = "x-csrf-token";
+/// Header in which browsers say whose page asks; no script can set it.
+const FETCH_SITE: &str = "sec-fetch-site";
 /// What the CSRF token is hashed for.
 const PURPOSE: &str = "csrf";
 
@@ -55,6 +60,15 @@ pub fn is_meant(seal: &Seal, token: &str, headers: &HeaderMap) -> bool {
     super::is_same(shown.unwrap_or_default(), csrf_token(seal, token).as_bytes())
 }
 
+/// Whether a browser says that a page of another site sent this. Browsers say so of what changes something; what says nothing
+/// is none, and sends no cookies that it was not told to.
+pub fn is_foreign(headers: &HeaderMap) -> bool {
+    match headers.get(FETCH_SITE) {
+        Some(site) => !matches!(site.as_bytes(), b"same-origin" | b"none"),
+        None => headers.contains_key(ORIGIN),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -85,6 +99,27 @@ mod tests {
         ] {
             headers.insert(CSRF_HEADER, HeaderValue::try_from(csrf).expect("a header"));
             assert_eq!(is_meant(&seal, "t", &headers), meant);
+        }
+    }
+
+    #[test]
+    fn browsers_say_when_another_site_asks() {
+        for (sent, foreign) in [
+            (&[][..], false),
+            (&[("sec-fetch-site", "same-origin")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "same-origin"), ("origin", "https://gad.example")], false),
+            (&[("sec-fetch-site", "same-site")], true),
+            (&[("sec-fetch-site", "cross-site")], true),
+            (&[("sec-fetch-site", "")], true),
+            (&[("origin", "https://evil.example")], true),
+            (&[("origin", "null")], true),
+        ] {
+            let headers = sent.iter().map(|(name, value)| {
+                let name = http::HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            assert_eq!(is_foreign(&headers.collect()), foreign, "{sent:?}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! National ids at rest: sealed with a data key that can be replaced, and found by a keyed hash.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
 
@@ -29,9 +31,7 @@ pub async fn close(tx: &Tx<'_>, seal: &Seal, user: UserId, id: &NationalId, now:
 
 /// Opens the id of a user.
 pub async fn open(on: &impl Query, seal: &Seal, id: &SealedId) -> Result<String> {
-    let stored = store::data_key::get(on, id.key).await?;
-    let stored = stored.ok_or_else(|| Error::internal("the key of a national id is gone"))?;
-    let plain = DataKey::open(seal, stored)?.open_id(id)?;
+    let plain = key_of(on, seal, id.key).await?.open_id(id)?;
     String::from_utf8(plain).map_err(Error::internal)
 }
 
@@ -41,6 +41,29 @@ pub async fn of(on: &impl Query, seal: &Seal, user: UserId) -> Result<Option<Str
         Some(id) => open(on, seal, &id).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// The ids that are known of these users, by the users' numbers.
+pub async fn of_many(on: &impl Query, seal: &Seal, users: &[i64]) -> Result<HashMap<i64, String>> {
+    let sealed = store::data_key::national_ids(on, users).await?;
+    let mut keys: HashMap<i32, DataKey> = HashMap::new();
+    let mut known = HashMap::new();
+    for id in sealed {
+        let key = match keys.entry(id.key) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(key_of(on, seal, id.key).await?),
+        };
+        known.insert(id.user.0, String::from_utf8(key.open_id(&id)?).map_err(Error::internal)?);
+    }
+    Ok(known)
+}
+
+async fn key_of(on: &impl Query, seal: &Seal, number: i32) -> Result<DataKey> {
+    let stored = store::data_key::get(on, number).await?;
+    DataKey::open(
+        seal,
+        stored.ok_or_else(|| Error::internal("the key of a national id is gone"))?,
+    )
 }
 
 /// The user with this id.

@@ -16,9 +16,6 @@ use crate::{
     pb::ErrorReason,
 };
 
-/// Refusals that are only counted: they come in thousands, and nobody looked at what was asked for.
-const COUNTED: [ErrorReason; 2] = [ErrorReason::RateLimited, ErrorReason::Overloaded];
-
 /// The trail of a call.
 pub fn trail(app: &App, name: &Name, rule: &Rule, request: &Request<Body>, address: Option<IpAddr>) -> Trail {
     if !rule.audited || !app.settings.audited {
@@ -51,10 +48,13 @@ pub async fn close(app: &App, trail: &Trail, answer: Result<Response<Body>>) -> 
     match reason {
         None if trail.is_open() => write(app, trail).await?,
         None => {}
-        Some(reason) if COUNTED.iter().any(|counted| reason_name(*counted) == reason) => {}
         Some(reason) => {
-            if let Some(entry) = trail.entry(app.clock.now(), &reason) {
-                app.audit.refuse(entry);
+            // Who calls too often does so thousands of times, and nobody looked at what was asked for.
+            let counted = reason == reason_name(ErrorReason::RateLimited);
+            match trail.entry(app.clock.now(), &reason) {
+                Some(entry) if counted => app.audit.count(entry),
+                Some(entry) => app.audit.refuse(entry),
+                None => {}
             }
         }
     }

@@ -8,7 +8,11 @@ use serde_json::{Map, Value, json};
 use super::{operation, schema::Schemas, services};
 use crate::{
     descriptor::{self, Access, Route},
-    pb::legacy::{Answer, Form},
+    layer::legacy,
+    pb::{
+        ErrorReason, RateClass,
+        legacy::{Answer, Form},
+    },
 };
 
 const ABOUT: &str = "\
@@ -118,13 +122,20 @@ fn bodies(method: &MethodDescriptor, answers: &[Answer], schemas: &mut Schemas) 
     for (kind, fields) in kinds {
         let fields = fields.iter().filter_map(|name| input.get_field_by_name(name));
         let choices = fields.map(|field| schemas.field(&field)).collect();
-        content.insert(kind.to_owned(), json!({ "schema": one_of(choices) }));
+        content.insert(kind.to_owned(), json!({ "schema": any_of(choices) }));
     }
     Value::Object(content)
 }
 
 fn responses(pool: &DescriptorPool, method: &MethodDescriptor, answers: &[Answer], schemas: &mut Schemas) -> Value {
     let output = method.output();
+    if output.full_name() == "google.api.HttpBody" {
+        let file = json!({
+            "description": "A file, sent in pieces as it is read.",
+            "content": { JSON: { "schema": { "type": "object" } } },
+        });
+        return with_refusals(Map::from_iter([("200".to_owned(), file)]), pool, method, answers);
+    }
     let mut good: BTreeMap<i32, Vec<Value>> = BTreeMap::new();
     for answer in answers {
         let status = if answer.status == 0 { 200 } else { answer.status };
@@ -142,27 +153,64 @@ fn responses(pool: &DescriptorPool, method: &MethodDescriptor, answers: &[Answer
     for (status, choices) in good {
         let mut answer = json!({ "description": text });
         if status != 204 {
-            answer["content"] = json!({ JSON: { "schema": one_of(choices) } });
+            answer["content"] = json!({ JSON: { "schema": any_of(choices) } });
         }
         all.insert(status.to_string(), answer);
     }
-    let reasons = descriptor::rule(pool, method).map(|rule| rule.reasons).unwrap_or_default();
-    let names: Vec<&str> = reasons.into_iter().map(crate::error::reason_name).collect();
-    all.insert(
-        "default".to_owned(),
-        json!({
-            "description": "A refusal.",
-            "x-gad-reasons": names,
-            "content": { JSON: { "schema": { "$ref": "#/components/schemas/Refusal" } } },
-        }),
-    );
+    with_refusals(all, pool, method, answers)
+}
+
+/// The same, with the refusals by their statuses; `default` is what any path may be refused for by the state that the server
+/// is in.
+fn with_refusals(mut all: Map<String, Value>, pool: &DescriptorPool, method: &MethodDescriptor, answers: &[Answer]) -> Value {
+    let content = json!({ JSON: { "schema": { "$ref": "#/components/schemas/Refusal" } } });
+    for (status, texts) in refusals(pool, method, answers) {
+        let names: BTreeSet<&str> = texts.iter().map(|(name, _)| name.as_str()).collect();
+        let lines: Vec<String> = texts.iter().map(|(name, text)| format!("- `{name}`: {text}")).collect();
+        let refusal = json!({ "description": lines.join("\n"), "x-gad-reasons": names, "content": content });
+        all.insert(status.to_string(), refusal);
+    }
+    let others = "The server has no room or no time for it, a part of it is away, or it failed.";
+    all.insert("default".to_owned(), json!({ "description": others, "content": content }));
     Value::Object(all)
 }
 
-fn one_of(mut choices: Vec<Value>) -> Value {
+/// What is refused, by status: the reason, and what is said.
+fn refusals(pool: &DescriptorPool, method: &MethodDescriptor, answers: &[Answer]) -> BTreeMap<u16, BTreeSet<(String, String)>> {
+    let Some(rule) = descriptor::rule(pool, method) else {
+        return BTreeMap::new();
+    };
+    let mut reasons = rule.reasons.clone();
+    if let Access::Least(_) = rule.access {
+        reasons.extend([ErrorReason::SignedOut, ErrorReason::Forbidden]);
+    }
+    if method.input().fields().len() > 0 {
+        reasons.push(ErrorReason::InvalidField);
+    }
+    if rule.access != Access::Public && rule.rate != RateClass::Read {
+        reasons.push(ErrorReason::Csrf);
+    }
+    let mut by_status: BTreeMap<u16, BTreeSet<(String, String)>> = BTreeMap::new();
+    let all = answers.iter().flat_map(|answer| {
+        let own = answer.refusals.iter().map(|own| own.reason());
+        let all: BTreeSet<ErrorReason> = own.chain(reasons.iter().copied()).collect();
+        all.into_iter().map(move |reason| (answer, reason))
+    });
+    for (answer, reason) in all {
+        let (comment, code) = operation::explained(pool, reason);
+        for (status, text) in legacy::said(answer, reason, &code) {
+            let text = text.unwrap_or_else(|| comment.clone());
+            let name = crate::error::reason_name(reason).to_owned();
+            by_status.entry(status.as_u16()).or_default().insert((name, text));
+        }
+    }
+    by_status
+}
+
+fn any_of(mut choices: Vec<Value>) -> Value {
     if choices.len() == 1 {
         choices.remove(0)
     } else {
-        json!({ "oneOf": choices })
+        json!({ "anyOf": choices })
     }
 }

@@ -242,7 +242,7 @@ fn refusals(pool: &DescriptorPool, method: &MethodDescriptor, rule: &Rule) -> BT
 }
 
 /// The comment of a reason, and the gRPC code that it ends with.
-fn explained(pool: &DescriptorPool, reason: ErrorReason) -> (String, String) {
+pub fn explained(pool: &DescriptorPool, reason: ErrorReason) -> (String, String) {
     let value = pool
         .get_enum_by_name("gad.v1.ErrorReason")
         .and_then(|kind| kind.get_value(reason as i32));

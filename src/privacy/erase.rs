@@ -24,6 +24,13 @@ pub struct Ready {
     traces: Traces,
 }
 
+impl Ready {
+    /// A text about the user with the pseudonym for what names them.
+    pub async fn unnamed(&self, tx: &Tx<'_>, text: &str) -> Result<String> {
+        store::erase::unnamed(tx, self.user, &self.traces, text).await
+    }
+}
+
 /// What came of an erasure.
 pub struct Erased {
     /// How many rows of which table.

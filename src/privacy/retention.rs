@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::erase;
 use crate::{
     app::App,
     domain::{
         UserId,
+        audit::{Entry, FORGETTING},
         retention::{Kind, Policy},
     },
     error::{Error, Result},
@@ -46,7 +48,7 @@ async fn round(app: &App) -> Result<()> {
         store::key::tidy(&*conn, now - KEYS_KEPT).await?;
     }
     for policy in policies(app).await? {
-        let gone = forget(app, &policy, now).await?;
+        let gone = forget(app, &policy, app.uid(now), now).await?;
         if gone > 0 {
             tracing::info!(kind = ?policy.kind, gone, "forgotten");
             metrics::counter!("retention_forgotten_total", "kind" => format!("{:?}", policy.kind))
@@ -68,19 +70,26 @@ pub async fn count(app: &App, policy: &Policy, now: Timestamp) -> Result<i64> {
     store::retention::count(&*conn, policy.kind, policy.before(now)).await
 }
 
-/// Forgets all that is over of a kind; says how much it was.
-pub async fn forget(app: &App, policy: &Policy, now: Timestamp) -> Result<i64> {
+/// Forgets all that is over of a kind; says how much it was. The rows of the audit that tell of it have this request id.
+pub async fn forget(app: &App, policy: &Policy, request_id: Uuid, now: Timestamp) -> Result<i64> {
     let before = policy.before(now);
     let mut conn = app.database.lease().await?;
-    if policy.kind == Kind::DeletedUsers {
-        return erase_users(app, &mut conn, before, now).await;
+    match policy.kind {
+        Kind::DeletedUsers => return erase_users(app, &mut conn, before, request_id, now).await,
+        Kind::Audit => return app.audit.retire(&mut conn, before, request_id, now).await,
+        _ => {}
     }
     let mut all = 0;
     loop {
         let tx = conn.begin(None).await?;
         store::retention::lock(&tx).await?;
         let gone = store::retention::forget(&tx, policy.kind, before, BATCH).await?;
-        tx.commit().await?;
+        if gone > 0 {
+            let resource = format!("retentionPolicy/{:?}", policy.kind);
+            let detail = serde_json::json!({ "count": gone, "before_time": before.to_string() }).to_string();
+            let entry = Entry::by_system(FORGETTING, resource, detail, request_id, now);
+            app.audit.commit_all(tx, vec![entry], now).await?;
+        }
         all += gone;
         if gone < BATCH {
             return Ok(all);
@@ -89,14 +98,14 @@ pub async fn forget(app: &App, policy: &Policy, now: Timestamp) -> Result<i64> {
 }
 
 /// Erases users who were deleted long ago. Who still has open tasks is left for another time.
-async fn erase_users(app: &App, conn: &mut Conn, before: Timestamp, now: Timestamp) -> Result<i64> {
+async fn erase_users(app: &App, conn: &mut Conn, before: Timestamp, request_id: Uuid, now: Timestamp) -> Result<i64> {
     let (mut all, mut last) = (0, UserId(0));
     loop {
         let due = store::retention::users_due(&*conn, before, last, USERS).await?;
         let Some(next) = due.last() else { break };
         last = *next;
         for user in due {
-            match erase_user(app, conn, user, now).await {
+            match erase_user(app, conn, user, request_id, now).await {
                 Ok(()) => all += 1,
                 Err(Error::StillInUse { count }) => {
                     tracing::warn!(user = user.0, open_tasks = count, "a deleted user cannot be erased yet");
@@ -111,7 +120,7 @@ async fn erase_users(app: &App, conn: &mut Conn, before: Timestamp, now: Timesta
     Ok(all)
 }
 
-async fn erase_user(app: &App, conn: &mut Conn, id: UserId, now: Timestamp) -> Result<()> {
+async fn erase_user(app: &App, conn: &mut Conn, id: UserId, request_id: Uuid, now: Timestamp) -> Result<()> {
     let tx = conn.begin(None).await?;
     store::user::lock(&tx, &[id]).await?;
     let Some(user) = store::user::get(&tx, id).await? else {
@@ -120,7 +129,7 @@ async fn erase_user(app: &App, conn: &mut Conn, id: UserId, now: Timestamp) -> R
     let ready = erase::prepare(&tx, &app.seal, &user).await?;
     let erased = erase::erase(&tx, ready, None, now).await?;
     let mut seat = app.audit.seat(&tx, now).await?;
-    let entries = app.audit.forget(&tx, &seat, &erased.forgotten, app.uid(now), now).await?;
+    let entries = app.audit.forget(&tx, &seat, &erased.forgotten, request_id, now).await?;
     app.audit.append(&tx, &mut seat, entries, &erased.facts).await?;
     tx.commit().await?;
     seat.settle().map(drop)

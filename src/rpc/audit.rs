@@ -144,7 +144,7 @@ pub fn entry(row: &Row) -> pb::AuditEntry {
         salt: _,
         personal_hash: _,
         hash,
-        erased_by,
+        erased,
     } = row;
     let Entry {
         time,
@@ -183,7 +183,7 @@ pub fn entry(row: &Row) -> pb::AuditEntry {
         address: address.map(|address| address.to_string()).unwrap_or_default(),
         changes,
         detail,
-        erased: erased_by.is_some(),
+        erased: erased.is_some(),
         hash: hex::encode(hash),
     }
 }

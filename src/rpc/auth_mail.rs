@@ -34,23 +34,40 @@ pub async fn request_verification(
     Ok(Response::new(pb::RequestEmailVerificationResponse {}))
 }
 
-/// Proves an address.
+/// VerifyEmail.
 pub async fn verify(app: &App, call: &Call, request: pb::VerifyEmailRequest) -> Result<Response<pb::VerifyEmailResponse>> {
-    let pb::VerifyEmailRequest { token } = request;
+    prove(app, call, &request.token).await?;
+    Ok(Response::new(pb::VerifyEmailResponse {}))
+}
+
+/// Proves an address; false if it was proved before.
+pub async fn prove(app: &App, call: &Call, token: &str) -> Result<bool> {
     let now = app.clock.now();
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
-    let returned = store::mail::use_token(&tx, &secret_hash(&token), Purpose::Verification, now).await?;
+    let returned = store::mail::use_token(&tx, &secret_hash(token), Purpose::Verification, now).await?;
     let user = owner(&tx, returned).await?;
     call.trail.actor(Actor::User(user.id));
     call.trail.resource("user", user.id.0);
     call.trail.subject(user.id);
-    if user.email_verified.is_none() {
+    let anew = user.email_verified.is_none();
+    if anew {
         store::credentials::verify_email(&tx, user.id, now).await?;
         letter::send(app, &tx, &user, Purpose::Welcome, now).await?;
     }
     app.audit.commit(tx, &call.trail, now).await?;
-    Ok(Response::new(pb::VerifyEmailResponse {}))
+    Ok(anew)
+}
+
+/// Whether a token that was used up proved an address that still is its owner's.
+pub async fn has_proved(app: &App, token: &str) -> Result<bool> {
+    let conn = app.database.lease().await?;
+    let used = store::mail::used_token(&*conn, &secret_hash(token), Purpose::Verification).await?;
+    match owner(&*conn, used).await {
+        Ok(user) => Ok(user.email_verified.is_some()),
+        Err(Error::MailedToken) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes a user of whoever asks.

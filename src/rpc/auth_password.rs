@@ -83,7 +83,7 @@ pub async fn change(app: &App, call: &Call, request: pb::ChangePasswordRequest) 
 }
 
 /// Sets a password: links to set one end, and the person is told.
-async fn set(app: &App, tx: &Tx<'_>, user: &User, hash: &str, now: Timestamp) -> Result<()> {
+pub async fn set(app: &App, tx: &Tx<'_>, user: &User, hash: &str, now: Timestamp) -> Result<()> {
     store::credentials::set_password(tx, user.id, hash, now).await?;
     store::mail::end_tokens(tx, user.id, now).await?;
     letter::send(app, tx, user, Purpose::PasswordChanged, now).await

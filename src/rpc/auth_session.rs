@@ -30,8 +30,16 @@ const REFRESH: &str = "refresh tokens";
 /// Sessions of a page, unless the caller says how many.
 const PAGE: i64 = 50;
 
-/// Signs somebody in.
+/// Signs somebody in. Whose account was closed learns no more than a stranger.
 pub async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
+    sign_in(app, call, request).await.map_err(|error| match error {
+        Error::AccountInactive => Error::WrongCredentials,
+        error => error,
+    })
+}
+
+/// Signs somebody in, or says, to who has the password, that the account was closed.
+pub async fn sign_in(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
     let pb::LoginRequest { email, password, code } = request;
     let name = email::login(&email).unwrap_or_default();
     let found = {
@@ -54,6 +62,7 @@ pub async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<
         }
         Settled::Failed => Error::WrongCredentials,
         Settled::CodeWanted => Error::SecondFactorRequired,
+        Settled::Inactive => Error::AccountInactive,
     };
     tx.commit().await?;
     Err(refused)
@@ -193,6 +202,25 @@ pub async fn logout(app: &App, call: &Call, request: pb::LogoutRequest) -> Resul
     let pb::LogoutRequest {} = request;
     end(app, call, call.session()?).await?;
     Ok(Response::new(pb::LogoutResponse {}))
+}
+
+/// Ends the session of a refresh token, for who has no access token any more. False if there is no such session, or it has
+/// ended.
+pub async fn end_by_refresh(app: &App, call: &Call, token: &str) -> Result<bool> {
+    let now = app.clock.now();
+    let mut conn = app.database.lease().await?;
+    let tx = conn.begin(call.left()).await?;
+    let found = store::session::refresh(&tx, &secret_hash(token)).await?;
+    let Some(session) = found.map(|found| found.session).filter(|session| session.is_open(now)) else {
+        return Ok(false);
+    };
+    call.trail.actor(Actor::User(session.user));
+    call.trail.subject(session.user);
+    call.trail.resource("session", session.id);
+    store::session::end(&tx, session.user, session.id, End::SignedOut, now).await?;
+    app.audit.commit(tx, &call.trail, now).await?;
+    app.tokens.revocations.read(&*conn).await?;
+    Ok(true)
 }
 
 /// Ends a session of the caller.

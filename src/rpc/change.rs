@@ -30,6 +30,17 @@ pub const REPLAYED: &str = "idempotent-replayed";
 /// What answers with secrets are sealed for.
 const REPLAYS: &str = "replays";
 
+/// What secrets in requests are hashed for.
+const SECRETS: &str = "secrets in requests";
+
+/// What stands for a secret in a request whose hash is kept: from there nobody can guess it.
+pub fn keyed(app: &App, secret: &str) -> String {
+    if secret.is_empty() {
+        return String::new();
+    }
+    hex::encode(app.seal.hash(SECRETS, secret.as_bytes()))
+}
+
 /// What a mutation asks for, beside its own fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {

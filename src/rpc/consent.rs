@@ -8,7 +8,7 @@ use super::{
     Call,
     change::Change,
     page,
-    privacy::{asked, whom},
+    privacy::{asked, whom_noted},
     wire,
 };
 use crate::{
@@ -87,6 +87,9 @@ pub async fn publish(
     }
     check_languages(&request.texts)?;
     let version = store::consent::next_version(change.tx(), purpose).await?;
+    change
+        .trail
+        .resource("consentText", format_args!("{}/{version}", purpose as i32));
     let mut texts = Vec::new();
     for text in &request.texts {
         let pb::LocalizedConsentText { language, title, body } = text.clone();
@@ -168,6 +171,9 @@ pub async fn grant(app: &App, call: &Call, request: pb::GrantConsentRequest) -> 
         return Ok(answer);
     }
     let purpose = purpose(request.purpose)?;
+    note(&change, purpose);
+    let before = standing(change.tx(), change.caller.user, purpose, change.now).await?;
+    change.trail.before(&before);
     let pb::GrantConsentRequest { version, language, .. } = request;
     if !store::consent::has_text(change.tx(), purpose, version, &language).await? {
         return Err(Error::NotFound(Missing::ConsentText));
@@ -179,6 +185,15 @@ pub async fn grant(app: &App, call: &Call, request: pb::GrantConsentRequest) -> 
     store::consent::decide(change.tx(), change.caller.user, &decision).await?;
     let answer = standing(change.tx(), change.caller.user, purpose, change.now).await?;
     change.commit(answer).await
+}
+
+/// A decision is the caller's own.
+fn note(change: &Change<'_>, purpose: Purpose) {
+    let user = change.caller.user;
+    change
+        .trail
+        .resource("consent", format_args!("{}/{}", user.0, purpose as i32));
+    change.trail.subject(user);
 }
 
 fn decision(call: &Call, (purpose, version, language): (Purpose, i32, String), granted: bool, now: Timestamp) -> Decision {
@@ -203,6 +218,7 @@ pub async fn withdraw(
     let mut conn = app.database.lease().await?;
     let asked = asked("WithdrawConsent", &request.request_id);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    note(&change, purpose);
     let agents = store::erase::agents(change.tx(), change.caller.user).await?;
     store::agent::lock(change.tx(), &agents).await?;
     store::position::lock(change.tx(), agents.iter().copied()).await?;
@@ -278,12 +294,13 @@ fn words(effect: Effect) -> &'static str {
 /// ListConsents.
 pub async fn list(app: &App, call: &Call, request: pb::ListConsentsRequest) -> Result<Response<pb::ListConsentsResponse>> {
     let (caller, now) = (call.caller()?, app.clock.now());
+    call.trail.request(&request);
     let pb::ListConsentsRequest {
         user_id,
         page_size,
         page_token,
     } = request;
-    let user = whom(&caller, user_id)?;
+    let user = whom_noted(call, &caller, user_id)?;
     let bound = pb::ListConsentsRequest {
         user_id: user.0,
         ..Default::default()

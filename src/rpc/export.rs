@@ -1,16 +1,16 @@
-//! PrivacyService: all that is kept of a person, as JSON Lines.
+//! PrivacyService: all that is kept of a person, as JSON Lines or as one document.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures::Stream;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, metadata::MetadataValue};
 
 use super::{
     Call,
-    privacy::{check_reason, whom},
+    privacy::{check_reason, whom_noted},
     watch,
 };
 use crate::{
@@ -34,32 +34,62 @@ const CHANNEL: usize = 2;
 /// Longest that a receiver may leave a chunk unread: the database ends a transaction that is idle for longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How an export is written. The same is said either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// JSON Lines.
+    Lines,
+    /// One JSON object: the first line, with all rows as its `records`, and their number as `record_count`, in the end.
+    Document,
+}
+
+impl Form {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Lines => "application/x-ndjson",
+            Self::Document => "application/json",
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Lines => "jsonl",
+            Self::Document => "json",
+        }
+    }
+}
+
 /// A stream of chunks.
 pub type Export = Pin<Box<dyn Stream<Item = Result<HttpBody, Status>> + Send>>;
 
 /// ExportPersonalData.
-pub async fn export(app: &Arc<App>, call: &Call, request: pb::ExportPersonalDataRequest) -> Result<Response<Export>> {
+pub async fn export(app: &Arc<App>, call: &Call, request: pb::ExportPersonalDataRequest, form: Form) -> Result<Response<Export>> {
     let signed_in = call.signed_in()?.clone();
-    let user = whom(&signed_in.caller, request.user_id)?;
+    let user = whom_noted(call, &signed_in.caller, request.user_id)?;
+    call.trail.reason(&request.reason);
     check_reason(&signed_in.caller, user, &request.reason)?;
     {
         let conn = app.database.lease().await?;
         store::user::get(&*conn, user).await?.ok_or(Error::NotFound(Missing::User))?;
     }
     let (sender, receiver) = mpsc::channel(CHANNEL);
+    let (frozen, begun) = oneshot::channel();
     let (app, deadline) = (Arc::clone(app), call.deadline);
     tokio::spawn(async move {
         let written = tokio::select! {
             biased;
             reason = watch::ends(&app, &signed_in, deadline) => Err(ended(reason)),
-            written = write(&app, user, &sender) => written,
+            written = write(&app, user, form, &sender, frozen) => written,
         };
         if let Err(error) = written {
             let _ = sender.try_send(Err(error.into()));
         }
     });
+    // What is told is as it was before the call, whose own row of the audit comes when this returns. If it cannot be
+    // begun, the stream says why.
+    let _ = begun.await;
     let mut response = Response::new(Box::pin(ReceiverStream::new(receiver)) as Export);
-    let name = format!("attachment; filename=\"gad-{}.jsonl\"", user.0);
+    let name = format!("attachment; filename=\"gad-{}.{}\"", user.0, form.ending());
     let name = MetadataValue::try_from(name).map_err(Error::internal)?;
     response.metadata_mut().insert("content-disposition", name);
     Ok(response)
@@ -74,19 +104,27 @@ fn ended(reason: EndReason) -> Error {
 }
 
 /// Writes everything, as one snapshot of the database has it.
-async fn write(app: &App, user: UserId, sender: &mpsc::Sender<Result<HttpBody, Status>>) -> Result<()> {
+async fn write(
+    app: &App,
+    user: UserId,
+    form: Form,
+    sender: &mpsc::Sender<Result<HttpBody, Status>>,
+    frozen: oneshot::Sender<()>,
+) -> Result<()> {
     // A slow receiver holds a connection: half of them stay for others.
     let _turn = app.snapshots.acquire().await.map_err(Error::internal)?;
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(None).await?;
     tx.freeze().await?;
     store::export::tell_in_utc(&tx).await?;
+    let _ = frozen.send(());
     let mut lines = Lines {
         sender,
+        form,
         text: String::new(),
         rows: 0,
     };
-    lines.add(&head(user, app.clock.now())).await?;
+    lines.head(&head(user, app.clock.now()));
     for table in data_map::tables() {
         let Some(rows) = store::export::Rows::of(&tx, table, user).await? else {
             continue;
@@ -102,8 +140,7 @@ async fn write(app: &App, user: UserId, sender: &mpsc::Sender<Result<HttpBody, S
             }
         }
     }
-    let end = json!({ "schema": format!("{SCHEMA}/end"), "record_count": lines.rows });
-    lines.add(&end.to_string()).await?;
+    lines.end();
     lines.flush().await
 }
 
@@ -145,29 +182,49 @@ async fn opened(app: &App, tx: &Tx<'_>, table: &Table, user: UserId, record: Str
 /// Lines on their way to the receiver.
 struct Lines<'a> {
     sender: &'a mpsc::Sender<Result<HttpBody, Status>>,
+    form: Form,
     text: String,
     rows: u64,
 }
 
 impl Lines<'_> {
-    async fn record(&mut self, table: &str, record: &str) -> Result<()> {
-        self.rows += 1;
-        self.add(&format!("{{\"schema\":\"{SCHEMA}/{table}\",\"record\":{record}}}"))
-            .await
+    fn head(&mut self, head: &str) {
+        match self.form {
+            Form::Lines => self.add(head),
+            Form::Document => self.add(&format!("{},\"records\":[", head.strip_suffix('}').unwrap_or(head))),
+        }
     }
 
-    async fn add(&mut self, line: &str) -> Result<()> {
-        self.text.push_str(line);
-        self.text.push('\n');
+    async fn record(&mut self, table: &str, record: &str) -> Result<()> {
+        let comma = if self.form == Form::Document && self.rows > 0 {
+            ","
+        } else {
+            ""
+        };
+        self.rows += 1;
+        self.add(&format!("{comma}{{\"schema\":\"{SCHEMA}/{table}\",\"record\":{record}}}"));
         if self.text.len() >= CHUNK {
             self.flush().await?;
         }
         Ok(())
     }
 
+    fn end(&mut self) {
+        let rows = self.rows;
+        match self.form {
+            Form::Lines => self.add(&json!({ "schema": format!("{SCHEMA}/end"), "record_count": rows }).to_string()),
+            Form::Document => self.add(&format!("],\"record_count\":{rows}}}")),
+        }
+    }
+
+    fn add(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
     async fn flush(&mut self) -> Result<()> {
         let body = HttpBody {
-            content_type: "application/x-ndjson".to_owned(),
+            content_type: self.form.content_type().to_owned(),
             data: std::mem::take(&mut self.text).into_bytes(),
             extensions: Vec::new(),
         };

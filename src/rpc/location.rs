@@ -58,6 +58,11 @@ pub async fn update(
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
+    change.trail.resource("locationPrecision", format_args!("{level:?}"));
+    let precisions = store::location::precisions(change.tx()).await?;
+    if let Some(before) = precisions.iter().find(|precision| precision.level == level) {
+        change.trail.before(&wire_precision(before));
+    }
     let precision = Precision {
         level,
         meters: u32::try_from(request.meters).unwrap_or_default(),
@@ -74,12 +79,15 @@ pub async fn update(
 pub async fn reveal(app: &App, call: &Call, request: pb::RevealLocationRequest) -> Result<Response<pb::RevealLocationResponse>> {
     let pb::RevealLocationRequest { agent_id, reason } = request;
     let (caller, now) = (call.caller()?, app.clock.now());
+    call.trail.resource("agent", agent_id);
+    call.trail.reason(&reason);
     if reason.trim().is_empty() {
         return Err(Error::invalid("reason", "falta", "is required"));
     }
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
     let agent = agent_read::visible(&tx, AgentId(agent_id), &caller).await?;
+    call.trail.subject(agent.user);
     let reveal = Reveal {
         agent: agent.id,
         user: agent.user,
@@ -89,7 +97,7 @@ pub async fn reveal(app: &App, call: &Call, request: pb::RevealLocationRequest) 
         now,
     };
     store::location::add_reveal(&tx, &reveal).await?;
-    tx.commit().await?;
+    app.audit.commit(tx, &call.trail, now).await?;
     Ok(Response::new(pb::RevealLocationResponse {
         agent_id,
         position: agent.fix.as_ref().map(wire::position),

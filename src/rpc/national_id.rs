@@ -1,24 +1,24 @@
 //! PrivacyService: national ids, which are sealed at rest.
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
 use tonic::Response;
 
 use super::{
     Call,
-    change::Change,
-    privacy::{asked, whom},
+    change::{Asked, Change, keyed},
+    privacy::{asked, whom, whom_noted},
     wire,
 };
 use crate::{
     app::App,
-    domain::national_id::NationalId,
+    domain::{UserId, national_id::NationalId},
     error::{Error, Missing, Result},
     identity::national_id,
     pb,
-    store::{self, Query},
+    store::{self, Query, Tx},
 };
-
-/// What the hash of a request is keyed for: a number could be guessed from a plain one.
-const PURPOSE: &str = "requests with national ids";
 
 fn parse(text: &str) -> Result<NationalId> {
     NationalId::of(text).map_err(|_| {
@@ -30,32 +30,42 @@ fn parse(text: &str) -> Result<NationalId> {
     })
 }
 
+/// The id that a text is; none if it is empty.
+pub fn given(text: &str) -> Result<Option<NationalId>> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
+/// Keeps an id of a user, sealed; or forgets it.
+pub async fn keep(app: &App, tx: &Tx<'_>, user: UserId, id: Option<&NationalId>, now: Timestamp) -> Result<()> {
+    match id {
+        Some(id) => {
+            let (sealed, index) = national_id::close(tx, &app.seal, user, id, now).await?;
+            store::data_key::set_national_id(tx, user, Some((&sealed, &index)), now).await
+        }
+        None => store::data_key::set_national_id(tx, user, None, now).await,
+    }
+}
+
 /// SetNationalId.
 pub async fn set(app: &App, call: &Call, request: pb::SetNationalIdRequest) -> Result<Response<pb::SetNationalIdResponse>> {
-    let id = match request.national_id.as_str() {
-        "" => None,
-        text => Some(parse(text)?),
-    };
-    // Kept for repeats is a hash that only the server can make.
+    let id = given(&request.national_id)?;
     let hashed = pb::SetNationalIdRequest {
-        national_id: hex::encode(app.seal.hash(PURPOSE, request.national_id.as_bytes())),
+        national_id: keyed(app, &request.national_id),
         ..request.clone()
     };
+    let asked = Asked {
+        validate_only: request.validate_only,
+        ..asked("SetNationalId", &request.request_id)
+    };
     let mut conn = app.database.lease().await?;
-    let change = Change::begin(app, call, &mut conn, asked("SetNationalId", &request.request_id), &hashed).await?;
-    let user = whom(&change.caller, request.user_id)?;
+    let change = Change::begin(app, call, &mut conn, asked, &hashed).await?;
+    let user = whom_noted(call, &change.caller, request.user_id)?;
     store::user::lock(change.tx(), &[change.caller.user, user]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
     there(change.tx(), user).await?;
-    match &id {
-        Some(id) => {
-            let (sealed, index) = national_id::close(change.tx(), &app.seal, user, id, change.now).await?;
-            store::data_key::set_national_id(change.tx(), user, Some((&sealed, &index)), change.now).await?;
-        }
-        None => store::data_key::set_national_id(change.tx(), user, None, change.now).await?,
-    }
+    keep(app, change.tx(), user, id.as_ref(), change.now).await?;
     let answer = pb::SetNationalIdResponse {
         user_id: user.0,
         known: id.is_some(),
@@ -64,7 +74,7 @@ pub async fn set(app: &App, call: &Call, request: pb::SetNationalIdRequest) -> R
 }
 
 /// Whether there is such a user, not erased.
-async fn there(on: &impl Query, user: crate::domain::UserId) -> Result<()> {
+async fn there(on: &impl Query, user: UserId) -> Result<()> {
     let found = store::user::get(on, user).await?;
     found
         .filter(|user| user.erased.is_none())
@@ -74,7 +84,7 @@ async fn there(on: &impl Query, user: crate::domain::UserId) -> Result<()> {
 
 /// GetNationalId.
 pub async fn get(app: &App, call: &Call, request: pb::GetNationalIdRequest) -> Result<Response<pb::NationalId>> {
-    let user = whom(&call.caller()?, request.user_id)?;
+    let user = whom_noted(call, &call.caller()?, request.user_id)?;
     let conn = app.database.lease().await?;
     there(&*conn, user).await?;
     let national_id = national_id::of(&*conn, &app.seal, user).await?;
@@ -84,12 +94,25 @@ pub async fn get(app: &App, call: &Call, request: pb::GetNationalIdRequest) -> R
     }))
 }
 
+/// The ids that are known of those users of whom the caller may ask for one, by number.
+pub async fn of_those(app: &App, call: &Call, users: impl Iterator<Item = i64>) -> Result<HashMap<i64, String>> {
+    let caller = call.caller()?;
+    let users: Vec<i64> = users.filter(|user| whom(&caller, *user).is_ok()).collect();
+    if users.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let conn = app.database.lease().await?;
+    national_id::of_many(&*conn, &app.seal, &users).await
+}
+
 /// FindUserByNationalId.
-pub async fn find(app: &App, request: pb::FindUserByNationalIdRequest) -> Result<Response<pb::User>> {
+pub async fn find(app: &App, call: &Call, request: pb::FindUserByNationalIdRequest) -> Result<Response<pb::User>> {
     let id = parse(&request.national_id)?;
     let conn = app.database.lease().await?;
     let user = national_id::find(&*conn, &app.seal, &id).await?;
     let user = user.ok_or(Error::NotFound(Missing::User))?;
+    call.trail.resource("user", user.0);
+    call.trail.subject(user);
     let user = store::user::get(&*conn, user).await?.ok_or(Error::NotFound(Missing::User))?;
     Ok(Response::new(wire::user(&user)))
 }

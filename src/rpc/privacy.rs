@@ -40,7 +40,8 @@ impl PrivacyService for Privacy {
         &self,
         request: Request<pb::ExportPersonalDataRequest>,
     ) -> Result<Response<export::Export>, Status> {
-        Ok(export::export(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+        let call = Call::of(&request)?;
+        Ok(export::export(&self.0, &call, request.into_inner(), export::Form::Lines).await?)
     }
 
     async fn erase_person(&self, request: Request<pb::ErasePersonRequest>) -> Result<Response<pb::ErasePersonResponse>, Status> {
@@ -101,7 +102,7 @@ impl PrivacyService for Privacy {
         &self,
         request: Request<pb::RunRetentionRequest>,
     ) -> Result<Response<pb::RunRetentionResponse>, Status> {
-        Ok(retention::run(&self.0, request.into_inner()).await?)
+        Ok(retention::run(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
     async fn list_location_precisions(
@@ -140,7 +141,7 @@ impl PrivacyService for Privacy {
         &self,
         request: Request<pb::FindUserByNationalIdRequest>,
     ) -> Result<Response<pb::User>, Status> {
-        Ok(national_id::find(&self.0, request.into_inner()).await?)
+        Ok(national_id::find(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 }
 
@@ -164,6 +165,14 @@ pub fn whom(caller: &Caller, user_id: i64) -> Result<UserId> {
     Ok(UserId(user_id))
 }
 
+/// The same, noted on the trail: it is done to that user.
+pub fn whom_noted(call: &Call, caller: &Caller, user_id: i64) -> Result<UserId> {
+    let asked = if user_id == 0 { caller.user } else { UserId(user_id) };
+    call.trail.resource("user", asked.0);
+    call.trail.subject(asked);
+    whom(caller, user_id)
+}
+
 /// Whoever asks for others must say why.
 pub fn check_reason(caller: &Caller, user: UserId, reason: &str) -> Result<()> {
     if user != caller.user && reason.trim().is_empty() {
@@ -180,12 +189,16 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
     };
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
-    let id = whom(&change.caller, request.user_id)?;
+    let id = whom_noted(call, &change.caller, request.user_id)?;
     check_reason(&change.caller, id, &request.reason)?;
     store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     let user = store::user::get(change.tx(), id).await?;
     let user = user.ok_or(Error::NotFound(Missing::User))?;
     let ready = erasing::prepare(change.tx(), &app.seal, &user).await?;
+    change.trail.reason(&ready.unnamed(change.tx(), &request.reason).await?);
+    if id == change.caller.user {
+        change.trail.nowhere();
+    }
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
@@ -198,9 +211,6 @@ pub async fn erase(app: &App, call: &Call, request: pb::ErasePersonRequest) -> R
     if user.erased.is_some() {
         return change.commit(answer).await;
     }
-    change.trail.resource("user", id.0);
-    change.trail.subject(id);
-    change.trail.reason(&request.reason);
     let erased = erasing::erase(change.tx(), ready, Some(change.caller.user), change.now).await?;
     answer.cleared = erased
         .cleared

@@ -71,6 +71,8 @@ pub enum Settled {
     Failed,
     /// The password fits, and a code is missing.
     CodeWanted,
+    /// The password fits, and the account was deactivated or deleted.
+    Inactive,
 }
 
 /// Writes down who tried to be whom: the name that was given only as a keyed hash, for it may be a password that was typed
@@ -86,7 +88,8 @@ pub fn tried(app: &App, call: &Call, name: &str, user: UserId) {
 /// Settles an attempt to be this user; nobody is user 0.
 pub async fn settle(app: &App, tx: &Tx<'_>, user: UserId, proof: &Proof<'_>, now: Timestamp) -> Result<Settled> {
     let credentials = store::credentials::lock(tx, user).await?;
-    let found = store::user::get(tx, user).await?.filter(User::may_sign_in);
+    let found = store::user::get(tx, user).await?;
+    let found = found.filter(|user| user.may_sign_in() || user.is_inactive());
     let (Some(credentials), Some(found)) = (credentials, found) else {
         // As much work as for somebody who fails.
         store::credentials::save_attempts(tx, UserId(0), Attempts::default()).await?;
@@ -96,6 +99,9 @@ pub async fn settle(app: &App, tx: &Tx<'_>, user: UserId, proof: &Proof<'_>, now
         return Ok(Settled::Failed);
     }
     let right = match proof {
+        // Whether a code fits too is nothing to them any more.
+        Proof::Both(looked, _) | Proof::Password(looked) if found.is_inactive() => looked.fits(&credentials),
+        Proof::Code(_) if found.is_inactive() => false,
         Proof::Both(looked, code) if looked.fits(&credentials) => match &credentials.second {
             Some(second) if second.confirmed && code.is_empty() => return Ok(Settled::CodeWanted),
             Some(second) if second.confirmed => is_code(app, tx, user, second, code, now).await?,
@@ -113,6 +119,9 @@ pub async fn settle(app: &App, tx: &Tx<'_>, user: UserId, proof: &Proof<'_>, now
         return Ok(Settled::Failed);
     }
     store::credentials::save_attempts(tx, user, Attempts::default()).await?;
+    if found.is_inactive() {
+        return Ok(Settled::Inactive);
+    }
     if let Proof::Both(looked, _) | Proof::Password(looked) = proof
         && let Some(hash) = &looked.renewed
     {
@@ -127,7 +136,9 @@ async fn fail(app: &App, tx: &Tx<'_>, user: &User, credentials: &Credentials, no
     if attempts.is_locked(now) {
         metrics::counter!("accounts_locked_total").increment(1);
         tracing::warn!(user = user.id.0, "an account is locked after too many failed attempts");
-        letter::send(app, tx, user, Purpose::Locked, now).await?;
+        if user.may_sign_in() {
+            letter::send(app, tx, user, Purpose::Locked, now).await?;
+        }
     }
     Ok(())
 }

@@ -58,6 +58,11 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateRetentionPolicyRe
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
+    note(call, kind);
+    let policies = store::retention::policies(change.tx()).await?;
+    if let Some(before) = policies.iter().find(|policy| policy.kind == kind) {
+        change.trail.before(&wire_policy(before));
+    }
     let policy = Policy {
         kind,
         keep,
@@ -68,22 +73,31 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateRetentionPolicyRe
     change.commit(wire_policy(&policy)).await
 }
 
+fn note(call: &Call, kind: Kind) {
+    call.trail.resource("retentionPolicy", format_args!("{kind:?}"));
+}
+
 fn kind(number: i32) -> Result<Kind> {
     Kind::of(number).ok_or_else(|| Error::invalid("kind", "no es uno de los valores admitidos", "is not one of the known values"))
 }
 
 /// RunRetention.
-pub async fn run(app: &App, request: pb::RunRetentionRequest) -> Result<Response<pb::RunRetentionResponse>> {
+pub async fn run(app: &App, call: &Call, request: pb::RunRetentionRequest) -> Result<Response<pb::RunRetentionResponse>> {
+    call.trail.request(&request);
+    call.trail.resource("retentionPolicy", "all");
     let pb::RunRetentionRequest { kinds, dry_run } = request;
     let now = app.clock.now();
     let wanted = kinds.into_iter().map(kind).collect::<Result<Vec<_>>>()?;
+    if let [kind] = wanted[..] {
+        note(call, kind);
+    }
     let mut policies = policies(app).await?;
     policies.retain(|policy| wanted.is_empty() || wanted.contains(&policy.kind));
     let mut counts = Vec::new();
     for policy in &policies {
         let count = match dry_run {
             true => retention::count(app, policy, now).await?,
-            false => retention::forget(app, policy, now).await?,
+            false => retention::forget(app, policy, call.request_id, now).await?,
         };
         counts.push(pb::RetentionCount {
             kind: policy.kind as i32,
@@ -91,5 +105,7 @@ pub async fn run(app: &App, request: pb::RunRetentionRequest) -> Result<Response
             before_time: Some(wire::timestamp(policy.before(now))),
         });
     }
-    Ok(Response::new(pb::RunRetentionResponse { counts }))
+    let answer = pb::RunRetentionResponse { counts };
+    call.trail.after(&answer);
+    Ok(Response::new(answer))
 }

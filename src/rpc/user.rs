@@ -7,9 +7,9 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call, auth_password,
-    change::{Asked, Change},
+    change::{Asked, Change, keyed},
     letter::{self, Addressee},
-    user_access as access, user_mask as mask, user_read as read, wire,
+    national_id, user_access as access, user_mask as mask, user_read as read, wire,
 };
 use crate::{
     app::App,
@@ -93,6 +93,10 @@ impl UserService for Users {
         Ok(access::expire_password(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
+    async fn set_user_password(&self, request: Request<pb::SetUserPasswordRequest>) -> Result<Response<pb::User>, Status> {
+        Ok(access::set_password(&self.0, &Call::of(&request)?, request.into_inner()).await?)
+    }
+
     async fn delete_user(&self, request: Request<pb::DeleteUserRequest>) -> Result<Response<pb::User>, Status> {
         Ok(access::delete(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
@@ -127,9 +131,10 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> R
         &name.family,
     ];
     let password_hash = first_password(app, &request.password, wire.service, &personal).await?;
+    let national_id = national_id::given(&request.national_id)?;
     let mut conn = app.database.lease().await?;
     let asked = asked("CreateUser", &request.request_id, request.validate_only);
-    let change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    let change = Change::begin(app, call, &mut conn, asked, &unsaid(app, &request)).await?;
     store::user::lock(change.tx(), &[change.caller.user]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
@@ -155,6 +160,9 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> R
         now: change.now,
     };
     let id = store::user::insert(change.tx(), &draft).await?;
+    if national_id.is_some() {
+        national_id::keep(app, change.tx(), id, national_id.as_ref(), change.now).await?;
+    }
     let user = change.user(id, "").await?;
     change.trail.anew();
     if !user.service {
@@ -165,6 +173,15 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> R
         answer.id = 0;
     }
     change.commit(answer).await
+}
+
+/// The request without its secrets, for the hash that is kept.
+fn unsaid(app: &App, request: &pb::CreateUserRequest) -> pb::CreateUserRequest {
+    pb::CreateUserRequest {
+        password: keyed(app, &request.password),
+        national_id: keyed(app, &request.national_id),
+        ..request.clone()
+    }
 }
 
 /// Mails to a new user what is still to be done.

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use tonic::Response;
 
 use super::{
-    Call,
-    change::Change,
+    Call, auth_password,
+    auth_session::oldest_token,
+    change::{Change, keyed},
     user::{asked, giver, heed, living, lock_agent},
     wire,
 };
@@ -13,6 +14,7 @@ use crate::{
     app::App,
     domain::{
         UserId,
+        access::Level,
         agent::Duty,
         fact::FactKind,
         session::End,
@@ -123,6 +125,56 @@ async fn change(
     let answer = change.commit(wire::user(&saved)).await?;
     heed(app, &conn).await;
     Ok(answer)
+}
+
+/// SetUserPassword.
+pub async fn set_password(app: &App, call: &Call, request: pb::SetUserPasswordRequest) -> Result<Response<pb::User>> {
+    let (caller, id) = (call.caller()?, UserId(request.id));
+    let own = id == caller.user;
+    if !own && caller.level < Level::Administrator {
+        return Err(Error::Forbidden);
+    }
+    check_password(app, id, &request.password).await?;
+    // Hashing takes a while: no transaction waits for it.
+    let hash = app.passwords.hash(request.password.clone()).await?;
+    let hashed = pb::SetUserPasswordRequest {
+        password: keyed(app, &request.password),
+        ..request.clone()
+    };
+    let mut conn = app.database.lease().await?;
+    let asked = asked("SetUserPassword", &request.request_id, request.validate_only);
+    let change = Change::begin(app, call, &mut conn, asked, &hashed).await?;
+    store::user::lock(change.tx(), &[change.caller.user, id]).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    giver(&change).await?;
+    change.trail.reason(&request.reason);
+    let user = living(&change, id, &request.etag).await?;
+    auth_password::set(app, change.tx(), &user, &hash, change.now).await?;
+    if own {
+        let (kept, since) = (Some(call.session()?), oldest_token(app, change.now));
+        store::session::end_others(change.tx(), id, kept, End::PasswordChanged, since, change.now).await?;
+    } else {
+        end_sessions(&change, id, End::PasswordChanged).await?;
+    }
+    let saved = store::user::get(change.tx(), id)
+        .await?
+        .ok_or(Error::NotFound(Missing::User))?;
+    let answer = change.commit(wire::user(&saved)).await?;
+    heed(app, &conn).await;
+    Ok(answer)
+}
+
+/// Whether a text may be the password of this user.
+async fn check_password(app: &App, id: UserId, password: &str) -> Result<()> {
+    let conn = app.database.lease().await?;
+    let user = store::user::get(&*conn, id).await?.filter(|user| !user.is_gone());
+    let user = user.ok_or(Error::NotFound(Missing::User))?;
+    if user.service {
+        return Err(Error::invalid("password", "no es para servicios", "is not for services"));
+    }
+    auth_password::check("password", password, &user.personal())
 }
 
 async fn end_sessions(change: &Change<'_>, id: UserId, end: End) -> Result<()> {

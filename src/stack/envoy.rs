@@ -20,8 +20,30 @@ pub struct OlderRest {
     pub listing_paths: String,
 }
 
+/// What the configuration says of streams, which end only when somebody ends them or nothing comes for long.
+#[derive(Debug)]
+pub struct Streams {
+    /// Paths of their methods, such as `/gad.v1.EventService/Watch`.
+    pub methods: Vec<String>,
+    /// Templates of their REST routes, such as `/v1/events:watch`.
+    pub routes: Vec<String>,
+}
+
+/// An expression for paths, with `{names}` in them or not.
+fn any_of(paths: &[String]) -> String {
+    let expression = |path: &String| -> String {
+        let parts = path.split(['{', '}']).enumerate();
+        let parts = parts.map(|(place, part)| match place % 2 {
+            0 => part.replace('.', "\\."),
+            _ => "[^/]+".to_owned(),
+        });
+        parts.collect()
+    };
+    format!("({})", paths.iter().map(expression).collect::<Vec<_>>().join("|"))
+}
+
 /// Envoy's configuration as YAML; `services` are the full names of the gRPC services that have REST routes.
-pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRest) -> String {
+pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRest, streams: &Streams) -> String {
     let text = |value: &str| Value::from(value).to_string();
     let file = |path: &Path| text(&path.to_string_lossy());
     let in_front = &settings.trusted_proxy_hosts;
@@ -48,6 +70,8 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRe
         ("@services@", Value::from(services).to_string()),
         ("@older_services@", Value::from(older.services.as_slice()).to_string()),
         ("@listing_paths@", text(&older.listing_paths)),
+        ("@stream_methods@", text(&any_of(&streams.methods))),
+        ("@stream_routes@", text(&any_of(&streams.routes))),
     ];
     values
         .iter()
@@ -221,7 +245,17 @@ mod tests {
             services: vec!["gad.legacy.v1.AuthService".to_owned()],
             listing_paths: "/api/v1/auth/me".to_owned(),
         };
-        envoy_yaml(&settings, &["gad.v1.TaskService".to_owned()], &older)
+        let streams = Streams {
+            methods: vec!["/gad.v1.EventService/Watch".to_owned()],
+            routes: vec!["/v1/events:watch".to_owned()],
+        };
+        envoy_yaml(&settings, &["gad.v1.TaskService".to_owned()], &older, &streams)
+    }
+
+    #[test]
+    fn streams_are_known_by_method_and_route() {
+        let paths = ["/v1/a.b:watch", "/v1/users/{user_id}:exportData"].map(str::to_owned);
+        assert_eq!(any_of(&paths), "(/v1/a\\.b:watch|/v1/users/[^/]+:exportData)");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::{
     io::{Write as _, stdout},
 };
 
-pub use envoy::{OlderRest, envoy_yaml};
+pub use envoy::{OlderRest, Streams, envoy_yaml};
 pub use up::up;
 pub use with_stores::with_stores;
 

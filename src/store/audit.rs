@@ -10,7 +10,7 @@ use super::{Query, Tx, decode::Column};
 use crate::{
     domain::{
         UserId,
-        audit::{Actor, Day, Door, Entry, Head, Personal, Place, Row},
+        audit::{Actor, Day, Door, Entry, Erased, Head, Personal, Place, Row},
         fact::Fact,
     },
     error::{Error, Result},
@@ -19,7 +19,7 @@ use crate::{
 /// Columns of a row.
 pub const COLUMNS: &str = "day, segment, number, time, actor, user_id, api_token_id, subject_user_id, door, method, permission, \
     resource, outcome, request_id, idempotency_id, detail::text as detail, reason, address, salt, personal_hash, hash, \
-    erase_day, erase_segment, erase_number";
+    erase_day, erase_segment, erase_number, erase_hash";
 
 /// The end of a segment, which nobody else moves until the end of the transaction; none if there is no such segment.
 pub async fn end(tx: &Tx<'_>, day: Date, segment: i32) -> Result<Option<Head>> {
@@ -32,7 +32,7 @@ pub async fn end(tx: &Tx<'_>, day: Date, segment: i32) -> Result<Option<Head>> {
     row.map(|row| head(&row, day)).transpose()
 }
 
-fn head(row: &Record, day: Date) -> Result<Head> {
+pub(super) fn head(row: &Record, day: Date) -> Result<Head> {
     Ok(Head {
         place: Place {
             day,
@@ -156,23 +156,24 @@ pub fn decode(record: &Record) -> Result<Row> {
     let wrong = |what: &str| Error::internal(format!("an audit row has an impossible {what}"));
     let actor = Actor::of(record.read("actor")?, record.read("user_id")?, record.read("api_token_id")?);
     let salt: Option<Vec<u8>> = record.read("salt")?;
+    let address: Option<IpAddr> = record.read("address")?;
     let personal = match (record.read("detail")?, record.read("reason")?, &salt) {
-        (Some(detail), Some(reason), Some(_)) => Some(Personal {
-            detail,
-            reason,
-            address: record.read::<Option<IpAddr>>("address")?,
-        }),
-        (None, None, None) => None,
+        (Some(detail), Some(reason), Some(_)) => Some(Personal { detail, reason, address }),
+        (None, None, None) if address.is_none() => None,
         _ => return Err(wrong("half of what may tell of a person")),
     };
-    let erased_by = match (
+    let erased = match (
         record.read("erase_day")?,
         record.read("erase_segment")?,
         record.read("erase_number")?,
+        record.read("erase_hash")?,
     ) {
-        (Some(day), Some(segment), Some(number)) => Some(Place { day, segment, number }),
-        (None, None, None) => None,
-        _ => return Err(wrong("half of a place")),
+        (Some(day), Some(segment), Some(number), Some(proof)) => Some(Erased {
+            by: Place { day, segment, number },
+            proof,
+        }),
+        (None, None, None, None) => None,
+        _ => return Err(wrong("half of an erasure")),
     };
     Ok(Row {
         place: place(record)?,
@@ -192,7 +193,7 @@ pub fn decode(record: &Record) -> Result<Row> {
         salt,
         personal_hash: record.read("personal_hash")?,
         hash: record.read("hash")?,
-        erased_by,
+        erased,
     })
 }
 
@@ -402,6 +403,12 @@ pub async fn index_before(tx: &Tx<'_>, day: Date) -> Result<()> {
     Ok(())
 }
 
+/// How many days before that of a time still have their rows.
+pub async fn count_before(on: &impl Query, before: Timestamp) -> Result<i64> {
+    let days = kept_before(on, crate::domain::audit::day(before)).await?;
+    Ok(i64::try_from(days.len()).unwrap_or(i64::MAX))
+}
+
 /// Days before this one whose rows are still there, the earliest first.
 pub async fn kept_before(on: &impl Query, day: Date) -> Result<Vec<Date>> {
     let rows = on
@@ -411,31 +418,6 @@ pub async fn kept_before(on: &impl Query, day: Date) -> Result<Vec<Date>> {
         )
         .await?;
     rows.iter().map(|row| row.read("day")).collect()
-}
-
-/// Erases what may tell of a person from the rows that the person made or that are about the person. `by` is the row that
-/// says so, which is to be written in the same transaction. Says how many.
-pub async fn forget(tx: &Tx<'_>, user: UserId, by: Place) -> Result<u64> {
-    tx.run(
-        "update audit set detail = null, reason = null, address = null, salt = null,
-                          erase_day = $2, erase_segment = $3, erase_number = $4
-         where (user_id = $1 or subject_user_id = $1) and salt is not null",
-        &[&user.0, &by.day, &by.segment, &by.number],
-    )
-    .await
-}
-
-/// Erases what may tell of a person from the rows of what was done to these things, where it names them. `by` are the
-/// numbers of the rows that say so, in the segment of `place`.
-pub async fn forget_naming(tx: &Tx<'_>, resources: &[String], by: &[i64], place: Place, pattern: &str) -> Result<u64> {
-    tx.run(
-        "update audit a set detail = null, reason = null, address = null, salt = null,
-                            erase_day = $3, erase_segment = $4, erase_number = n.number
-         from unnest($1::text[], $2::bigint[]) n (resource, number)
-         where a.resource = n.resource and a.salt is not null and (a.detail::text ~* $5 or a.reason ~* $5)",
-        &[&resources, &by, &place.day, &place.segment, &pattern],
-    )
-    .await
 }
 
 /// A row as it is found, whatever is wrong with it.
@@ -464,7 +446,7 @@ pub async fn after(on: &impl Query, day: Date, segment: i32, number: i64, limit:
         .rows(
             "select day, segment, number, time, actor, user_id, api_token_id, subject_user_id, door, method, permission, resource,
                     outcome, request_id, idempotency_id, detail::text as detail, reason, address, salt, personal_hash, hash,
-                    erase_day, erase_segment, erase_number,
+                    erase_day, erase_segment, erase_number, erase_hash,
                     address is null or masklen(address) = case family(address) when 4 then 32 else 128 end as whole
              from audit where day = $1 and (segment, number) > ($2, $3) order by segment, number limit $4",
             &[&day, &segment, &number, &limit],

@@ -123,6 +123,17 @@ pub async fn national_id(on: &impl Query, user: UserId) -> Result<Option<SealedI
     row.as_ref().map(decode_id).transpose()
 }
 
+/// The national ids that are known of these users.
+pub async fn national_ids(on: &impl Query, users: &[i64]) -> Result<Vec<SealedId>> {
+    let rows = on
+        .rows(
+            "select id, national_id_key, national_id_sealed from users where id = any($1) and national_id_sealed is not null",
+            &[&users],
+        )
+        .await?;
+    rows.iter().map(decode_id).collect()
+}
+
 /// The user with this blind index.
 pub async fn find_user(on: &impl Query, index: &[u8]) -> Result<Option<UserId>> {
     let row = on.row("select id from users where national_id_index = $1", &[&index]).await?;

@@ -189,6 +189,20 @@ pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces
     forget_answers(tx, &traces.all).await
 }
 
+/// A text with the pseudonym for what names the person.
+pub async fn unnamed(on: &impl Query, user: UserId, traces: &Traces, text: &str) -> Result<String> {
+    let Some(pattern) = traces.pattern() else {
+        return Ok(text.to_owned());
+    };
+    let row = on
+        .one(
+            "select regexp_replace($1, $2, $3, 'gi') as text",
+            &[&text, &pattern, &pseudonym(user)],
+        )
+        .await?;
+    row.read("text")
+}
+
 /// Empties answers that were kept for others and may tell of the person: the request still does not take effect again.
 async fn forget_answers(tx: &Tx<'_>, values: &[String]) -> Result<()> {
     tx.run(

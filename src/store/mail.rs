@@ -133,6 +133,17 @@ pub async fn use_token(tx: &Tx<'_>, hash: &[u8], purpose: Purpose, now: Timestam
     row.as_ref().map(returned).transpose()
 }
 
+/// A secret that was used up for this purpose.
+pub async fn used_token(on: &impl Query, hash: &[u8], purpose: Purpose) -> Result<Option<Returned>> {
+    let row = on
+        .row(
+            "select user_id, email from mailed_tokens where hash = $1 and purpose = $2 and use_time is not null",
+            &[&hash, &(purpose as i16)],
+        )
+        .await?;
+    row.as_ref().map(returned).transpose()
+}
+
 fn returned(row: &Row) -> Result<Returned> {
     Ok(Returned {
         user: UserId(row.read("user_id")?),

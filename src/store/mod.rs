@@ -4,6 +4,7 @@ pub mod agent;
 pub mod agent_list;
 pub mod api_token;
 pub mod audit;
+pub mod audit_erase;
 pub mod audit_list;
 pub mod conditions;
 pub mod consent;

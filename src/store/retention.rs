@@ -69,17 +69,18 @@ pub async fn count(on: &impl Query, kind: Kind, before: Timestamp) -> Result<i64
         Kind::DeletedTasks => "select count(*) as n from tasks where delete_time < $1",
         Kind::DeletedUsers => "select count(*) as n from users where delete_time < $1 and erase_time is null",
         Kind::Reveals => "select count(*) as n from location_reveals where create_time < $1",
+        Kind::Audit => return super::audit::count_before(on, before).await,
     };
     on.one(sql, &[&before]).await?.read("n")
 }
 
 /// Forgets up to `limit` rows of a kind that are older than that, of positions all such days; says how many. Users are not
-/// forgotten here but erased: see [`users_due`].
+/// forgotten here but erased: see [`users_due`]; nor is the audit: see [`super::audit::drop_rows`].
 pub async fn forget(tx: &Tx<'_>, kind: Kind, before: Timestamp, limit: i64) -> Result<i64> {
     let sql = match kind {
         Kind::Positions => return super::position::drop_before(tx, before).await,
         Kind::DeletedTasks => return forget_tasks(tx, before, limit).await,
-        Kind::DeletedUsers => return Ok(0),
+        Kind::DeletedUsers | Kind::Audit => return Ok(0),
         Kind::Shifts => "delete from shifts where ctid = any(array(select ctid from shifts where end_time < $1 limit $2))",
         Kind::Replays => "delete from replays where ctid = any(array(select ctid from replays where create_time < $1 limit $2))",
         Kind::Sessions => return forget_sessions(tx, before, limit).await,

@@ -67,7 +67,21 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
             "UserService.UpdateUser",
             json!({ "id": "$user", "account": { "is_active": false } }),
         ),
+        ("UserService.UpdateUser", json!({ "id": "$user", "user": { "dni": "$dni" } })),
+        (
+            "UserService.UpdateUser",
+            json!({ "id": "$user", "user": { "password": new } }),
+        ),
         ("UserService.DeleteUser", json!({ "id": "$user" })),
+        ("PrivacyService.ExportData", json!({})),
+        ("PrivacyService.DeleteData", json!({ "erasure": {} })),
+        ("PrivacyService.GetConsent", json!({})),
+        (
+            "PrivacyService.DecideConsent",
+            json!({ "decision": { "purpose": "location", "granted": false } }),
+        ),
+        ("PrivacyService.WithdrawConsent", json!({ "purpose": "location" })),
+        ("PrivacyService.ListRetention", json!({})),
         ("UsuarioService.ListUsuarios", json!({ "limit": 1 })),
         ("UsuarioService.GetUsuario", json!({ "id": "$user" })),
         (
@@ -97,7 +111,7 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
 
 /// What a change changes.
 fn about(request: &Value) -> &'static str {
-    let changes = ["phone", "email", "is_active", "nivel", "nombre"];
+    let changes = ["phone", "email", "is_active", "nivel", "nombre", "dni", "password"];
     let bodies = request.as_object().unwrap().values().filter_map(Value::as_object);
     let mut keys = bodies.flat_map(|body| body.keys()).filter(|_| !request["id"].is_null());
     let found = keys.find_map(|key| changes.into_iter().find(|change| change == key));

@@ -304,8 +304,11 @@ fn is_file(method: &MethodDescriptor) -> bool {
     method.output().full_name() == "google.api.HttpBody"
 }
 
-/// A file of JSON Lines.
+/// A file of JSON, or of JSON Lines.
 fn lines(text: &[u8]) -> Value {
+    if let Ok(document) = serde_json::from_slice(text) {
+        return document;
+    }
     let lines = std::str::from_utf8(text).unwrap().lines();
     lines.map(|line| serde_json::from_str::<Value>(line).unwrap()).collect()
 }

@@ -6,6 +6,12 @@ use std::{
     process::{Command, Output},
 };
 
+use gad::descriptor;
+use regex::Regex;
+use serde_json::Value;
+
+use crate::{contract::methods, edge::Edge};
+
 /// Envoy as installed for the project, else where GAD_TOOLS says, else wherever PATH finds it.
 pub fn envoy_program() -> PathBuf {
     tool("envoy")
@@ -76,4 +82,64 @@ fn envoy_refuses_a_service_that_the_descriptors_do_not_have() {
     let yaml = fs::read_to_string(&configuration).expect("the configuration is there");
     fs::write(&configuration, yaml.replace("gad.v1.TaskService\"", "gad.v1.NoSuchService\"")).expect("it is changed");
     assert!(!validate(&configuration).status.success());
+}
+
+/// Whether Envoy takes this route for a request.
+fn takes(route: &Value, verb: &str, path: &str) -> bool {
+    let wanted = route["match"].as_object().unwrap();
+    wanted.iter().all(|(kind, wanted)| match kind.as_str() {
+        "path" => wanted == path,
+        "prefix" => path.starts_with(wanted.as_str().unwrap()),
+        "path_separated_prefix" => path
+            .strip_prefix(wanted.as_str().unwrap())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        "safe_regex" => Regex::new(&format!("^(?:{})$", wanted["regex"].as_str().unwrap()))
+            .unwrap()
+            .is_match(path),
+        "headers" => wanted.as_array().unwrap().iter().all(|header| {
+            assert_eq!(header["name"], ":method");
+            (header["string_match"]["exact"] == verb) != header["invert_match"].as_bool().unwrap_or_default()
+        }),
+        other => panic!("nobody knows what {other} takes"),
+    })
+}
+
+#[tokio::test]
+async fn streams_and_they_alone_have_no_time_in_which_they_must_end() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let edge = Edge::before(&[([127, 0, 0, 1], 1).into()]).await;
+    let dump = reqwest::get(format!("http://{}/config_dump", edge.admin)).await.unwrap();
+    let dump: Value = dump.json().await.unwrap();
+    let configs = dump["configs"].as_array().unwrap().iter();
+    let mut hosts = configs.flat_map(|config| config["static_route_configs"].as_array().cloned().unwrap_or_default());
+    let public = hosts.find(|config| config["route_config"]["name"] == "public").unwrap();
+    let hosts = public["route_config"]["virtual_hosts"].as_array().unwrap().iter();
+    let routes: Vec<&Value> = hosts.flat_map(|host| host["routes"].as_array().unwrap()).collect();
+    let pool = descriptor::pool();
+    let mut streams = 0;
+    let name = Regex::new("[{][^}]+[}]").unwrap();
+    for method in methods(&pool) {
+        let declared = descriptor::routes(&pool, &method).into_iter();
+        let rest = declared.map(|route| (route.verb, name.replace_all(&route.path, "7").into_owned()));
+        for (verb, path) in rest.chain([("POST".to_owned(), descriptor::path(&method))]) {
+            let route = routes.iter().find(|route| takes(route, &verb, &path)).unwrap();
+            if path.starts_with("/gad.v1.EdgeService/") {
+                assert_eq!(route["direct_response"]["status"], 404, "{path}");
+                continue;
+            }
+            let action = &route["route"];
+            let bounds = (
+                action["timeout"].as_str().unwrap(),
+                action["max_stream_duration"].is_object(),
+                action["idle_timeout"].as_str(),
+            );
+            if method.is_client_streaming() || method.is_server_streaming() {
+                streams += 1;
+                assert_eq!(bounds, ("0s", false, Some("3600s")), "{verb} {path}");
+            } else {
+                assert_eq!(bounds, ("65s", true, None), "{verb} {path}");
+            }
+        }
+    }
+    assert!(streams >= 7, "{streams} ways to streams");
 }

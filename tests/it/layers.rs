@@ -83,7 +83,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("health", &["app", "error", "store"]),
-    ("openapi", &["descriptor", "domain", "error", "pb"]),
+    // `layer` for the words that the older products refuse with.
+    ("openapi", &["descriptor", "domain", "error", "layer", "pb"]),
     ("listener", &["config"]),
     ("files", &["config", "openapi"]),
     (

@@ -1,22 +1,14 @@
 //! The older products' REST, through the public door, as their clients use it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
-};
+use std::sync::Mutex;
 
-use gad::{
-    descriptor,
-    pb::legacy::{self as pb, Dialect, auth_service_client::AuthServiceClient},
-};
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use gad::pb::legacy::{self as pb, auth_service_client::AuthServiceClient};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
 use crate::{
-    contract::all_methods,
     edge::Edge,
-    matrix::due,
+    legacy_contract::Described,
     world::{World, reason},
 };
 
@@ -74,6 +66,8 @@ pub struct With<'a> {
     pub form: Option<&'a [(&'a str, &'a str)]>,
     /// Body as it is, with its content type.
     pub raw: Option<(&'a str, Vec<u8>)>,
+    /// Headers beside.
+    pub headers: &'a [(&'a str, &'a str)],
 }
 
 impl Door {
@@ -108,6 +102,9 @@ impl Door {
         }
         if let Some((kind, body)) = with.raw {
             request = request.header("content-type", kind).body(body);
+        }
+        for (name, value) in with.headers {
+            request = request.header(*name, *value);
         }
         let answer = request.send().await.unwrap();
         Told {
@@ -166,6 +163,8 @@ pub enum Who {
     Forger,
     /// A field agent.
     Agent,
+    /// Another field agent.
+    Colleague,
     /// A supervisor.
     Supervisor,
     /// An administrator.
@@ -180,11 +179,16 @@ pub struct Row {
     /// Reason of the refusal; empty: an answer.
     pub reason: &'static str,
     who: Who,
-    method: Method,
-    path: &'static str,
-    form: Option<&'static [(&'static str, &'static str)]>,
-    json: Option<Value>,
-    status: u16,
+    /// HTTP method.
+    pub method: Method,
+    /// Path and query.
+    pub path: &'static str,
+    /// Form, if it has one.
+    pub form: Option<&'static [(&'static str, &'static str)]>,
+    /// JSON, if it has some.
+    pub json: Option<Value>,
+    /// HTTP status of what comes of it.
+    pub status: u16,
     body: Value,
     headers: &'static [(&'static str, &'static str)],
 }
@@ -244,6 +248,11 @@ impl Row {
         Self { status, body, ..self }
     }
 
+    /// The text that it is to say.
+    pub fn said(&self) -> Option<&str> {
+        self.body["detail"].as_str()
+    }
+
     /// With these headers.
     pub fn and(self, headers: &'static [(&'static str, &'static str)]) -> Self {
         Self { headers, ..self }
@@ -251,13 +260,14 @@ impl Row {
 
     /// Sends it, and complains if something else comes of it. `{last}` in its path is the `id` of the last answer that had
     /// one, `{agent}` and the like are people's.
-    pub async fn complaint(&self, door: &Door) -> Option<String> {
+    pub async fn complaint(&self, door: &Door, described: &mut Described) -> Option<String> {
         let world = &door.world;
         let (agent, supervisor, administrator) = (world.agent().await, world.supervisor().await, world.administrator().await);
         let token = match self.who {
             Who::Nobody => None,
             Who::Forger => Some("junk".to_owned()),
             Who::Agent => Some(agent.token),
+            Who::Colleague => Some(world.other_agent().await.token),
             Who::Supervisor => Some(supervisor.token),
             Who::Administrator => Some(administrator.token),
         };
@@ -275,7 +285,7 @@ impl Row {
             token: token.as_deref(),
             json: self.json.clone(),
             form: self.form,
-            raw: None,
+            ..With::default()
         };
         let told = door.send(self.method.clone(), &path, with).await;
         if let Some(id) = serde_json::from_str::<Value>(&told.text)
@@ -290,6 +300,9 @@ impl Row {
             fits(&self.body, &told.json())
         };
         let headers = self.headers.iter().all(|(name, value)| told.header(name) == *value);
+        if let Some(complaint) = described.add(self, &told) {
+            return Some(complaint);
+        }
         (told.status.as_u16() != self.status || !same || !headers).then(|| format!("{self:?}\n  {told:?}"))
     }
 }
@@ -335,85 +348,14 @@ fn fault(place: Value, kind: &str) -> Value {
 /// Plays rows in their order in a world of their own.
 pub async fn play(rows: Vec<Row>) {
     let door = Door::open().await;
+    let mut described = Described::default();
     let mut complaints = Vec::new();
     for row in rows {
-        complaints.extend(row.complaint(&door).await);
+        complaints.extend(row.complaint(&door, &mut described).await);
     }
     door.close().await;
     assert!(complaints.is_empty(), "{} rows:\n{}", complaints.len(), complaints.join("\n"));
-}
-
-/// Paths that are not for all whom their level lets in.
-const BY_OBJECT: [&str; 1] = ["gad.legacy.v1.UserService.UpdateUser"];
-
-fn rows() -> Vec<Row> {
-    let all = [
-        crate::legacy_auth::rows(),
-        crate::legacy_user::rows(),
-        crate::legacy_usuario::rows(),
-    ];
-    all.concat()
-}
-
-fn older_methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
-    let mut methods = all_methods(pool);
-    methods.retain(|method| descriptor::is_legacy(method.parent_service().full_name()));
-    methods
-}
-
-#[test]
-fn every_path_and_every_reason_it_declares_has_a_row() {
-    let pool = descriptor::pool();
-    let mut due_of: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for method in older_methods(&pool) {
-        let mut due = due(&pool, &method);
-        due.insert("");
-        if BY_OBJECT.contains(&method.full_name()) {
-            due.insert("FORBIDDEN");
-        }
-        due_of.insert(format!("{}.{}", method.parent_service().name(), method.name()), due);
-    }
-    let mut rows_of: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for row in rows() {
-        rows_of.entry(row.rpc.to_owned()).or_default().insert(row.reason);
-    }
-    for (rpc, reason) in crate::legacy_auth::ELSEWHERE {
-        rows_of.entry((*rpc).to_owned()).or_default().insert(reason);
-    }
-    assert_eq!(rows_of, due_of, "rows (left), and what is declared (right)");
-}
-
-#[test]
-fn every_path_says_how_it_answers() {
-    let pool = descriptor::pool();
-    let mut wrong = Vec::new();
-    for method in older_methods(&pool) {
-        let name = method.full_name();
-        let answers = descriptor::answers(&pool, &method);
-        if answers.last().is_none_or(|last| last.when.is_some()) {
-            wrong.push(format!("{name}: no last answer that fits all"));
-        }
-        if answers.iter().rev().skip(1).any(|answer| answer.when.is_none()) {
-            wrong.push(format!("{name}: an answer that none comes behind"));
-        }
-        let routes = descriptor::routes(&pool, &method);
-        let raw = routes.iter().all(|route| route.body == "body");
-        let bodiless = routes.iter().all(|route| route.body.is_empty());
-        for answer in answers {
-            let into = method.input().get_field_by_name(&answer.into);
-            let message = into.is_some_and(|field| field.kind().as_message().is_some() && !field.is_list());
-            if answer.dialect() == Dialect::Unspecified {
-                wrong.push(format!("{name}: no dialect"));
-            }
-            if !(raw && message || bodiless && answer.into.is_empty()) {
-                wrong.push(format!("{name}: a body goes into a message, and nothing else does"));
-            }
-            if !answer.only.is_empty() && method.output().get_field_by_name(&answer.only).is_none() {
-                wrong.push(format!("{name}: its answer has no {}", answer.only));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    described.check();
 }
 
 #[tokio::test]

@@ -182,6 +182,7 @@ fn step(rpc: &'static str, from: &str) -> Vec<Row> {
 }
 
 fn authority() -> Vec<Row> {
+    let password = |id: Value, password: &str| json!({ "id": id, "password": password });
     let level = |id: Value, zone: Value| json!({ "id": id, "level": "USER_LEVEL_SUPERVISOR", "zone_ids": [zone] });
     let mut rows = [
         step("InviteUser", "$invited"),
@@ -203,6 +204,23 @@ fn authority() -> Vec<Row> {
         row("DeleteUser", "STILL_IN_USE", Administrator, json!({ "id": "$delegate" })),
         row("InviteUser", "ILLEGAL_STEP", Administrator, json!({ "id": "$user" })),
         row("UndeleteUser", "ILLEGAL_STEP", Administrator, json!({ "id": "$user" })),
+        good(
+            "SetUserPassword",
+            Administrator,
+            password(json!("$user"), "tres tristes tigres"),
+        ),
+        row(
+            "SetUserPassword",
+            "USER_NOT_FOUND",
+            Administrator,
+            password(json!(NOTHING), "tres tristes tigres"),
+        ),
+        row(
+            "SetUserPassword",
+            "INVALID_FIELD",
+            Administrator,
+            password(json!("$user"), "12345678"),
+        ),
         good("SetUserLevel", Administrator, level(json!("$user"), json!("$zone"))),
         row(
             "SetUserLevel",

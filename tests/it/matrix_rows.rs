@@ -12,11 +12,12 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 13] = [
+pub const BY_OBJECT: [&str; 14] = [
     "RaiseEmergency",
     "SeeEmergency",
     "AcknowledgeEmergency",
     "ArriveAtEmergency",
+    "SetUserPassword",
     "ListTasks",
     "ListAgents",
     "StartTask",

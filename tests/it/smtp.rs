@@ -13,6 +13,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::world::until;
+
 /// A mail as it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
@@ -72,6 +74,20 @@ impl Smtp {
     /// What came so far.
     pub fn mails(&self) -> Vec<Mail> {
         self.mails.lock().unwrap().clone()
+    }
+
+    /// Waits for a mail to somebody with a link to a page; the token in the latest such link.
+    pub async fn link(&self, to: &str, page: &str) -> String {
+        let mark = format!("{page}?token=");
+        let found = || {
+            let mut mails = self.mails().into_iter().rev().filter(|mail| mail.to == to);
+            mails.find_map(|mail| {
+                let (_, after) = mail.text.split_once(&mark)?;
+                Some(after.split_whitespace().next()?.to_owned())
+            })
+        };
+        until("the mail is there", async || found().is_some()).await;
+        found().unwrap()
     }
 
     /// How many came so far, whether they got rid of their mail or not.

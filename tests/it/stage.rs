@@ -105,7 +105,24 @@ impl Stage {
         self.doorway.call(method, request, token.as_deref(), &until).await
     }
 
-    async fn token(&self, who: Who) -> Option<String> {
+    /// The world's database.
+    pub fn database(&self) -> &tokio_postgres::Client {
+        &self.database
+    }
+
+    /// Number of the user who calls; none for nobody and the bridge.
+    pub async fn caller(&self, who: Who) -> Option<i64> {
+        match who {
+            Who::Nobody | Who::Bridge => None,
+            Who::Agent => Some(self.agent.id),
+            Who::Supervisor => Some(self.supervisor.id),
+            Who::Administrator => Some(self.administrator.id),
+            Who::Newcomer | Who::Guarded => Some(self.arrived(async |arrived| arrived.person.id).await),
+        }
+    }
+
+    /// The token of whoever calls.
+    pub async fn token(&self, who: Who) -> Option<String> {
         let person = match who {
             Who::Nobody => return None,
             Who::Bridge => return Some(DEMO_BRIDGE_TOKEN.to_owned()),

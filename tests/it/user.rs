@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use gad::{
     config::DEMO_PASSWORD,
     pb::{self, Availability, EndReason, EventType, SessionEnd, UserLevel},
 };
+use prost::Message as _;
 use tonic::{Code, Status};
 
 use crate::{
     live::Watcher,
+    newcomer::Newcomer,
     world::{Person, World, fields, reason, until},
 };
 
@@ -847,4 +850,84 @@ async fn permissions_are_those_of_the_rules() {
         assert_eq!(mine.methods.iter().map(String::as_str).collect::<BTreeSet<_>>(), open);
         assert_eq!((mine.user_id, mine.level, mine.api_token_id), (person.id, level, 0));
     }
+}
+
+#[tokio::test]
+async fn what_is_kept_for_repeats_does_not_give_secrets_away() {
+    let world = World::start().await;
+    let administrator = world.administrator().await;
+    let created = |national_id: &str| pb::CreateUserRequest {
+        user: Some(named("rosa@gad.example", "Rosa Peña")),
+        password: "tres tristes tigres".to_owned(),
+        national_id: national_id.to_owned(),
+        request_id: "made-once".to_owned(),
+        ..Default::default()
+    };
+    let request = created("31.222.333");
+    let user = administrator.users().create_user(request.clone()).await.unwrap().into_inner();
+    let again = administrator.users().create_user(request.clone()).await.unwrap();
+    assert!(again.metadata().contains_key("idempotent-replayed"));
+    let password = pb::SetUserPasswordRequest {
+        id: user.id,
+        password: "cuatro caballos".to_owned(),
+        request_id: "set-once".to_owned(),
+        ..Default::default()
+    };
+    administrator.users().set_user_password(password.clone()).await.unwrap();
+    let rows = world
+        .database()
+        .await
+        .query("select request_hash from replays", &[])
+        .await
+        .unwrap();
+    let kept: BTreeSet<Vec<u8>> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(kept.len(), 2);
+    for plain in [request.encode_to_vec(), password.encode_to_vec()] {
+        assert!(
+            !kept.contains(digest(&SHA256, &plain).as_ref()),
+            "whoever reads the hash can guess the secret"
+        );
+    }
+    // Another secret is another request still.
+    for other in [
+        created("31.222.334"),
+        pb::CreateUserRequest {
+            password: "otra clave larga".to_owned(),
+            ..request
+        },
+    ] {
+        let refused = administrator.users().create_user(other).await.unwrap_err();
+        assert_eq!(reason(&refused), "IDEMPOTENCY_KEY_REUSED");
+    }
+    let asked = pb::GetNationalIdRequest { user_id: user.id };
+    let known = administrator.privacy().get_national_id(asked).await.unwrap().into_inner();
+    assert_eq!(known.national_id, "31222333");
+}
+
+#[tokio::test]
+async fn only_trying_to_set_a_password_or_a_national_id_sets_none() {
+    let world = World::start().await;
+    let administrator = world.administrator().await;
+    let rosa = Newcomer::to(&world, "rosa").await;
+    let person = rosa.sign_in().await;
+    let password = pb::SetUserPasswordRequest {
+        id: rosa.id,
+        password: "cuatro caballos".to_owned(),
+        validate_only: true,
+        ..Default::default()
+    };
+    administrator.users().set_user_password(password).await.unwrap();
+    let id = pb::SetNationalIdRequest {
+        national_id: "31222333".to_owned(),
+        validate_only: true,
+        ..Default::default()
+    };
+    assert!(person.privacy().set_national_id(id).await.unwrap().into_inner().known);
+    let known = person
+        .privacy()
+        .get_national_id(pb::GetNationalIdRequest { user_id: 0 })
+        .await;
+    assert_eq!(known.unwrap().into_inner().national_id, "");
+    rosa.tokens().await;
+    assert!(rosa.mails().await.is_empty());
 }

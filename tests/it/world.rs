@@ -287,6 +287,11 @@ impl World {
         Replica::start(self.settings.clone(), Clock::system()).await
     }
 
+    /// One more server on the same stores, by another clock.
+    pub async fn another_replica_at(&self, clock: Clock) -> Replica {
+        Replica::start(self.settings.clone(), clock).await
+    }
+
     /// The database's URL.
     pub fn database_url(&self) -> &str {
         self.settings.database.database_url.expose_secret()
@@ -437,7 +442,6 @@ pub fn settings(database_url: String) -> ServeSettings {
         lame_duck_seconds: 0.0,
         drain_seconds: 5.0,
         feed_retention_hours: 72,
-        audit_retention_days: 0,
         audited: true,
         watch_queue: 1024,
         checkpoint_seconds: 1.0,

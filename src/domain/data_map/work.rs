@@ -317,6 +317,7 @@ pub const TABLES: &[Table] = &[
             "erase_day",
             "erase_segment",
             "erase_number",
+            "erase_hash",
         ],
         personal: &[
             reference("user_id"),

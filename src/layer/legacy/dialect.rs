@@ -27,6 +27,9 @@ pub fn words(dialect: Dialect, reason: ErrorReason, with_token: bool) -> Option<
             "Email not verified. Please check your email for the verification link.",
         ),
         (R::EmailNotVerified, _) => (StatusCode::BAD_REQUEST, "Inactive user"),
+        (R::AccountInactive, D::Inventory) => (UNAUTHORIZED, "Usuario inactivo"),
+        (R::AccountInactive, D::Recway) => (StatusCode::FORBIDDEN, "User account is inactive"),
+        (R::AccountInactive, _) => (StatusCode::BAD_REQUEST, "Inactive user"),
         (R::SecondFactorRequired, _) => (UNAUTHORIZED, "Second factor required: repeat with `code`"),
         (R::SessionEnded, _) => (UNAUTHORIZED, "Invalid refresh token"),
         (R::Forbidden, D::Inventory) => (StatusCode::FORBIDDEN, "No tienes permisos para realizar esta acción"),
@@ -56,5 +59,24 @@ pub fn status(dialect: Dialect, code: Code) -> StatusCode {
         Code::Unavailable | Code::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The code of a name such as `NOT_FOUND`.
+pub fn code(name: &str) -> Code {
+    match name {
+        "INVALID_ARGUMENT" => Code::InvalidArgument,
+        "NOT_FOUND" => Code::NotFound,
+        "ALREADY_EXISTS" => Code::AlreadyExists,
+        "PERMISSION_DENIED" => Code::PermissionDenied,
+        "RESOURCE_EXHAUSTED" => Code::ResourceExhausted,
+        "FAILED_PRECONDITION" => Code::FailedPrecondition,
+        "ABORTED" => Code::Aborted,
+        "OUT_OF_RANGE" => Code::OutOfRange,
+        "UNIMPLEMENTED" => Code::Unimplemented,
+        "UNAVAILABLE" => Code::Unavailable,
+        "UNAUTHENTICATED" => Code::Unauthenticated,
+        "DEADLINE_EXCEEDED" => Code::DeadlineExceeded,
+        _ => Code::Internal,
     }
 }

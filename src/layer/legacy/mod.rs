@@ -12,6 +12,7 @@ mod read;
 mod refuse;
 mod unknown;
 
+pub use refuse::said;
 pub use unknown::Unknown;
 
 use std::{

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     descriptor::key,
-    pb::{ErrorReason, legacy::Dialect},
+    pb::{
+        ErrorReason,
+        legacy::{self as pb, Dialect},
+    },
 };
 
 /// Seconds that calls are counted over.
@@ -61,6 +64,32 @@ pub fn refuse(asked: &Asked, heard: &Heard, status: &Status, headers: HeaderMap)
         response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
     }
     response
+}
+
+/// What an answer says of a reason, and with which status: with its gRPC code as the reason's comment has it. No text: the
+/// server's own.
+pub fn said(answer: &pb::Answer, reason: ErrorReason, code: &str) -> Vec<(StatusCode, Option<String>)> {
+    let dialect = answer.dialect();
+    let words = |with_token| dialect::words(dialect, reason, with_token).map(|(status, text)| (status, Some(text.to_owned())));
+    let usual = match reason {
+        ErrorReason::SignedOut => [words(false), words(true)].into_iter().flatten().collect(),
+        _ => vec![words(true).unwrap_or_else(|| (dialect::status(dialect, dialect::code(code)), None))],
+    };
+    let own = answer.refusals.iter().filter(|own| own.reason() == reason);
+    let own: Vec<(&pb::Refusal, (StatusCode, Option<String>))> = own
+        .map(|own| {
+            let status = u16::try_from(own.status)
+                .ok()
+                .and_then(|status| StatusCode::from_u16(status).ok());
+            let text = Some(own.detail.clone()).filter(|text| !text.is_empty());
+            let (usual_status, usual_text) = usual[0].clone();
+            (own, (status.unwrap_or(usual_status), text.or(usual_text)))
+        })
+        .collect();
+    // Words about one key leave the usual ones to the others.
+    let whole = own.iter().any(|(own, _)| own.key.is_empty());
+    let usual = if whole { Vec::new() } else { usual };
+    own.into_iter().map(|(_, said)| said).chain(usual).collect()
 }
 
 /// Whether own words are about what is wrong: all of it lies at their key, if they have one.

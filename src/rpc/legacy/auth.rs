@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::{HeaderMap, header::AUTHORIZATION};
 use tonic::{Request, Response, Status, metadata::MetadataValue};
 
 use super::{checked, in_keys};
 use crate::{
     app::App,
+    audit::Actor,
     domain::country,
     error::{Error, Result},
     identity::cookie,
@@ -100,8 +102,13 @@ impl AuthService for Auth {
     async fn verify_email(&self, request: Request<pb::VerifyEmailRequest>) -> Result<Response<pb::Message>, Status> {
         let call = Call::of(&request)?;
         let pb::VerifyEmailRequest { token } = request.into_inner();
-        auth_mail::verify(&self.0, &call, canonical::VerifyEmailRequest { token }).await?;
-        Ok(say("Email verified successfully"))
+        let anew = match auth_mail::prove(&self.0, &call, &token).await {
+            // People follow a link twice, and so do the programs that look at their mail before them.
+            Err(Error::MailedToken) if auth_mail::has_proved(&self.0, &token).await? => false,
+            proved => proved?,
+        };
+        let texts = ["Email already verified", "Email verified successfully"];
+        Ok(say(texts[usize::from(anew)]))
     }
 
     async fn get_me(&self, request: Request<pb::GetMeRequest>) -> Result<Response<pb::Account>, Status> {
@@ -166,7 +173,7 @@ fn credentials(request: pb::LoginRequest) -> Result<canonical::LoginRequest> {
 
 async fn login(app: &App, call: &Call, request: pb::LoginRequest) -> Result<Response<pb::LoginResponse>> {
     let by_form = request.form.is_some();
-    let answer = auth_session::login(app, call, checked(credentials(request)?)?).await?;
+    let answer = auth_session::sign_in(app, call, checked(credentials(request)?)?).await?;
     let session = session(app, answer.into_inner());
     if !by_form {
         return Ok(Response::new(pb::LoginResponse {
@@ -291,14 +298,7 @@ async fn refresh(app: &App, call: &Call, request: pb::RefreshTokenRequest) -> Re
 /// The session of the token that came along, if it is one: the path is open to those who have none.
 async fn logout(app: &App, request: Request<pb::LogoutRequest>) -> Result<Response<pb::LogoutResponse>> {
     let mut call = Call::of(&request)?;
-    let header = request
-        .metadata()
-        .get("authorization")
-        .and_then(|header| header.to_str().ok());
-    let token = header
-        .and_then(|header| header.split_once(' '))
-        .map(|(_, token)| token.trim());
-    call.signed_in = match token {
+    call.signed_in = match shown(app, request.metadata().as_ref())? {
         Some(token) => match app.tokens.verify(token, app.clock.now()).await {
             Ok(signed_in) => Some(signed_in),
             Err(Error::SignedOut) => None,
@@ -311,9 +311,13 @@ async fn logout(app: &App, request: Request<pb::LogoutRequest>) -> Result<Respon
         token,
         nothing: _,
     } = request.into_inner();
-    let wanted = token.is_some();
-    if wanted || call.session().is_ok() {
+    if call.session().is_ok() {
+        call.trail.actor(Actor::User(call.caller()?.user));
         auth_session::logout(app, &call, canonical::LogoutRequest {}).await?;
+    } else if let Some(pb::SpentToken { refresh_token }) = token
+        && !auth_session::end_by_refresh(app, &call, &refresh_token).await?
+    {
+        return Err(Error::SignedOut);
     }
     let message = "Successfully logged out".to_owned();
     let status = "logged_out".to_owned();
@@ -323,6 +327,21 @@ async fn logout(app: &App, request: Request<pb::LogoutRequest>) -> Result<Respon
     });
     set(&mut response, cookie::taken(app.settings.secure_cookies))?;
     Ok(response)
+}
+
+/// The access token after `Bearer`, else that of the cookie, unless a page of another site sent it. Of two headers none counts.
+fn shown<'a>(app: &App, headers: &'a HeaderMap) -> Result<Option<&'a str>> {
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    if let Some(header) = sent.next() {
+        let header = header.to_str().ok().filter(|_| sent.next().is_none());
+        let words = header.and_then(|header| header.split_once(' '));
+        let token = words.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        return Ok(token.map(|(_, token)| token.trim()));
+    }
+    match cookie::access_token(headers) {
+        Some(token) if cookie::is_foreign(headers) && !cookie::is_meant(&app.seal, token, headers) => Err(Error::Csrf),
+        token => Ok(token),
+    }
 }
 
 fn session_user(user: canonical::User) -> pb::SessionUser {

@@ -1,7 +1,9 @@
 //! Facades for the clients of the older products: translate, call what `gad.v1` calls, translate back.
 
 pub mod auth;
+pub mod privacy;
 pub mod user;
+pub mod user_change;
 pub mod usuario;
 
 use std::sync::LazyLock;

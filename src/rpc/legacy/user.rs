@@ -1,11 +1,10 @@
 //! `/api/v1/users` of GRUPO_GAD and of the inventory.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use prost_types::FieldMask;
 use tonic::{Request, Response, Status};
 
-use super::{checked, in_keys, may, there};
+use super::{checked, in_keys, may, there, user_change::update};
 use crate::{
     app::App,
     error::{Error, Result},
@@ -13,7 +12,7 @@ use crate::{
         self as canonical,
         legacy::{self as pb, user_service_server::UserService},
     },
-    rpc::{Call, auth, user, user_access, user_mask, user_read},
+    rpc::{Call, auth, national_id, user, user_access, user_read},
 };
 
 /// Rows of a list if nobody says how many.
@@ -44,15 +43,16 @@ impl UserService for Users {
     }
 
     async fn get_current_user(&self, request: Request<pb::GetCurrentUserRequest>) -> Result<Response<pb::Usuario>, Status> {
-        let me = auth::get_me(&self.0, &Call::of(&request)?).await?;
-        Ok(me.map(usuario))
+        let call = Call::of(&request)?;
+        let me = auth::get_me(&self.0, &call).await?;
+        Ok(told(&self.0, &call, me).await?)
     }
 
     async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Result<Response<pb::Usuario>, Status> {
         let call = Call::of(&request)?;
         let pb::GetUserRequest { id } = request.into_inner();
         let user = user_read::get(&self.0, &call, canonical::GetUserRequest { id }).await?;
-        Ok(there(user)?.map(usuario))
+        Ok(told(&self.0, &call, there(user)?).await?)
     }
 
     async fn get_user_by_telegram(
@@ -63,17 +63,19 @@ impl UserService for Users {
         let pb::GetUserByTelegramRequest { telegram_id } = request.into_inner();
         let request = canonical::GetUserByTelegramIdRequest { telegram_id };
         let user = user_read::by_telegram_id(&self.0, &call, request).await?;
-        Ok(there(user)?.map(usuario))
+        Ok(told(&self.0, &call, there(user)?).await?)
     }
 
     async fn create_user(&self, request: Request<pb::CreateUserRequest>) -> Result<Response<pb::Usuario>, Status> {
-        let created = create(&self.0, &Call::of(&request)?, request.into_inner()).await;
-        Ok(created.map_err(|error| in_keys(error, &KEYS))?)
+        let call = Call::of(&request)?;
+        let created = create(&self.0, &call, request.into_inner()).await;
+        Ok(told(&self.0, &call, created.map_err(|error| in_keys(error, &KEYS))?).await?)
     }
 
     async fn update_user(&self, request: Request<pb::UpdateUserRequest>) -> Result<Response<pb::Usuario>, Status> {
-        let updated = update(&self.0, &Call::of(&request)?, request.into_inner()).await;
-        Ok(updated.map_err(|error| in_keys(error, &KEYS))?)
+        let call = Call::of(&request)?;
+        let updated = update(&self.0, &call, request.into_inner()).await;
+        Ok(told(&self.0, &call, updated.map_err(|error| in_keys(error, &KEYS))?).await?)
     }
 
     async fn delete_user(&self, request: Request<pb::DeleteUserRequest>) -> Result<Response<pb::DeleteUserResponse>, Status> {
@@ -86,8 +88,28 @@ impl UserService for Users {
     }
 }
 
+/// A user as the caller may see it.
+async fn told(app: &App, call: &Call, user: Response<canonical::User>) -> Result<Response<pb::Usuario>> {
+    let (head, user, extensions) = user.into_parts();
+    let user = usuarios(app, call, vec![user]).await?.pop().unwrap_or_default();
+    Ok(Response::from_parts(head, user, extensions))
+}
+
+/// Users as the caller may see them: with the national ids that the caller may ask for.
+async fn usuarios(app: &App, call: &Call, users: Vec<canonical::User>) -> Result<Vec<pb::Usuario>> {
+    let mut national_ids = match may(app, call, "PrivacyService/GetNationalId") {
+        Ok(()) => national_id::of_those(app, call, users.iter().map(|user| user.id)).await?,
+        Err(_) => HashMap::new(),
+    };
+    let users = users.into_iter().map(|user| {
+        let dni = national_ids.remove(&user.id);
+        usuario(user, dni)
+    });
+    Ok(users.collect())
+}
+
 /// A user with the keys of both products.
-fn usuario(user: canonical::User) -> pb::Usuario {
+fn usuario(user: canonical::User, dni: Option<String>) -> pb::Usuario {
     pb::Usuario {
         id: user.id,
         uuid: user.uid,
@@ -98,7 +120,7 @@ fn usuario(user: canonical::User) -> pb::Usuario {
             user.given_name
         },
         apellido: user.family_name,
-        dni: None,
+        dni,
         telefono: Some(user.phone).filter(|phone| !phone.is_empty()),
         telegram_id: user.telegram_id,
         nivel: user.level,
@@ -159,7 +181,7 @@ async fn list(app: &App, call: &Call, request: pb::ListUsersRequest) -> Result<R
     };
     let paged = active_only.is_some();
     let (users, total) = newest(app, call, filter, (skip, limit), paged).await?;
-    let users = users.into_iter().map(usuario).collect();
+    let users = usuarios(app, call, users).await?;
     let answer = if paged {
         let page = pb::UserPage {
             items: users,
@@ -190,7 +212,7 @@ async fn search(app: &App, call: &Call, request: pb::SearchUsersRequest) -> Resu
     };
     let page = user_read::list(app, call, request).await?.into_inner();
     Ok(Response::new(pb::SearchUsersResponse {
-        users: page.users.into_iter().map(usuario).collect(),
+        users: usuarios(app, call, page.users).await?,
     }))
 }
 
@@ -203,7 +225,7 @@ fn draft(request: pb::CreateUserRequest) -> Result<(canonical::CreateUserRequest
             password,
             nombre,
             apellido,
-            dni: _,
+            dni,
             telefono,
             telegram_id,
             nivel,
@@ -218,7 +240,11 @@ fn draft(request: pb::CreateUserRequest) -> Result<(canonical::CreateUserRequest
             level: nivel.unwrap_or_default(),
             ..canonical::User::default()
         };
-        return Ok((created(user, password), verificado.unwrap_or(false)));
+        let request = canonical::CreateUserRequest {
+            national_id: dni,
+            ..created(user, password)
+        };
+        return Ok((request, verificado.unwrap_or(false)));
     }
     let pb::NewAccount {
         username,
@@ -247,208 +273,21 @@ pub fn created(user: canonical::User, password: String) -> canonical::CreateUser
         password_expired: false,
         request_id: String::new(),
         validate_only: false,
+        national_id: String::new(),
     }
 }
 
-async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> Result<Response<pb::Usuario>> {
+async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> Result<Response<canonical::User>> {
     let (request, active) = draft(request)?;
     let mut user = user::create(app, call, checked(request)?).await?;
     if !active {
         user = user_access::deactivate(app, call, step(user.get_ref().id)).await?;
     }
-    Ok(user.map(usuario))
+    Ok(user)
 }
 
-/// What a change does, in canonical calls.
-#[derive(Default)]
-struct Steps {
-    fields: canonical::User,
-    mask: Vec<&'static str>,
-    level: Option<i32>,
-    active: Option<bool>,
-}
-
-fn steps(id: i64, request: pb::UpdateUserRequest) -> Result<Steps> {
-    let pb::UpdateUserRequest {
-        id: _,
-        body: _,
-        user,
-        account,
-    } = request;
-    let mut steps = Steps::default();
-    let Steps {
-        fields,
-        mask,
-        level,
-        active,
-    } = &mut steps;
-    fields.id = id;
-    let mut set = |path: &'static str, field: &mut String, value: Option<String>| {
-        if let Some(value) = value {
-            *field = value;
-            mask.push(path);
-        }
-    };
-    if let Some(user) = user {
-        let pb::UsuarioChange {
-            email,
-            password: _,
-            nombre,
-            apellido,
-            dni: _,
-            telefono,
-            telegram_id,
-            nivel,
-            verificado,
-        } = user;
-        set("email", &mut fields.email, email);
-        set("given_name", &mut fields.given_name, nombre);
-        set("family_name", &mut fields.family_name, apellido);
-        set("phone", &mut fields.phone, telefono);
-        if telegram_id.is_some() {
-            fields.telegram_id = telegram_id;
-            mask.push("telegram_id");
-        }
-        (*level, *active) = (nivel, verificado);
-    } else if let Some(account) = account {
-        let pb::AccountChange {
-            username,
-            email,
-            full_name,
-            phone,
-            is_active,
-        } = account;
-        set("email", &mut fields.email, email);
-        set("display_name", &mut fields.display_name, full_name);
-        set("phone", &mut fields.phone, phone);
-        if username.is_some() {
-            fields.username = username;
-            mask.push("username");
-        }
-        *active = is_active;
-    }
-    Ok(steps)
-}
-
-async fn update(app: &App, call: &Call, request: pb::UpdateUserRequest) -> Result<Response<pb::Usuario>> {
-    let id = request.id;
-    let own = call.caller()?.user.0 == id;
-    let Steps {
-        fields,
-        mask,
-        level,
-        active,
-    } = steps(id, request)?;
-    let own = own && mask.iter().all(|path| user_mask::OWN.contains(path));
-    may(
-        app,
-        call,
-        if own {
-            "UserService/UpdateMe"
-        } else {
-            "UserService/UpdateUser"
-        },
-    )?;
-    if level.is_some() {
-        may(app, call, "UserService/SetUserLevel")?;
-    }
-    if active.is_some() {
-        may(app, call, "UserService/ActivateUser")?;
-    }
-    let before = there(user_read::get(app, call, canonical::GetUserRequest { id }).await?)?;
-    let level = level.filter(|level| *level != before.get_ref().level);
-    let active = active.filter(|active| *active != before.get_ref().active);
-    let steps = [!mask.is_empty(), level.is_some(), active.is_some()];
-    let mut after = before;
-    // Of several steps each is tried before any is taken.
-    let several = steps.into_iter().filter(|step| *step).count() > 1;
-    for validate_only in if several { &[true, false][..] } else { &[false] } {
-        let validate_only = *validate_only;
-        if !mask.is_empty() {
-            let change = Change {
-                user: &fields,
-                mask: &mask,
-                own,
-                validate_only,
-            };
-            after = change.make(app, call).await?;
-        }
-        if let Some(active) = active {
-            after = set_active(app, call, id, active, validate_only).await?;
-        }
-        if let Some(level) = level {
-            after = set_level(app, call, id, level, validate_only).await?;
-        }
-    }
-    Ok(after.map(usuario))
-}
-
-/// A change of fields.
-pub struct Change<'a> {
-    /// The new values.
-    pub user: &'a canonical::User,
-    /// Which of them.
-    pub mask: &'a [&'static str],
-    /// Whether they are the caller's.
-    pub own: bool,
-    /// Only try.
-    pub validate_only: bool,
-}
-
-impl Change<'_> {
-    /// Makes it.
-    pub async fn make(&self, app: &App, call: &Call) -> Result<Response<canonical::User>> {
-        let user = Some(self.user.clone());
-        let update_mask = Some(FieldMask {
-            paths: self.mask.iter().map(|path| (*path).to_owned()).collect(),
-        });
-        let (etag, request_id, validate_only) = (String::new(), String::new(), self.validate_only);
-        if self.own {
-            let request = canonical::UpdateMeRequest {
-                user,
-                update_mask,
-                etag,
-                request_id,
-                validate_only,
-            };
-            return user::update_me(app, call, checked(request)?).await;
-        }
-        let request = canonical::UpdateUserRequest {
-            user,
-            update_mask,
-            etag,
-            request_id,
-            validate_only,
-        };
-        user::update(app, call, checked(request)?).await
-    }
-}
-
-/// Lets a user sign in, or no more.
-async fn set_active(app: &App, call: &Call, id: i64, active: bool, validate_only: bool) -> Result<Response<canonical::User>> {
-    let request = canonical::UserStepRequest {
-        validate_only,
-        ..step(id)
-    };
-    if active {
-        user_access::activate(app, call, request).await
-    } else {
-        user_access::deactivate(app, call, request).await
-    }
-}
-
-/// Sets how much authority a user has; it reaches everywhere.
-pub async fn set_level(app: &App, call: &Call, id: i64, level: i32, validate_only: bool) -> Result<Response<canonical::User>> {
-    let request = canonical::SetUserLevelRequest {
-        id,
-        level,
-        validate_only,
-        ..canonical::SetUserLevelRequest::default()
-    };
-    user::set_level(app, call, checked(request)?).await
-}
-
-fn step(id: i64) -> canonical::UserStepRequest {
+/// A step of a user.
+pub fn step(id: i64) -> canonical::UserStepRequest {
     canonical::UserStepRequest {
         id,
         ..canonical::UserStepRequest::default()

@@ -6,7 +6,8 @@ use tonic::{Request, Response, Status};
 
 use super::{
     checked, in_keys, there,
-    user::{Change, LIMIT, created, newest, set_level},
+    user::{LIMIT, created, newest},
+    user_change::{Change, set_level},
 };
 use crate::{
     app::App,

@@ -15,6 +15,7 @@ const es = {
     [RetentionKind.DELETED_TASKS]: 'Tareas eliminadas',
     [RetentionKind.DELETED_USERS]: 'Personas eliminadas',
     [RetentionKind.REVEALS]: 'Consultas de ubicación con motivo',
+    [RetentionKind.AUDIT]: 'Auditoría',
   } satisfies Record<RetentionKind, string>,
 };
 
@@ -32,6 +33,7 @@ const en: typeof es = {
     [RetentionKind.DELETED_TASKS]: 'Deleted tasks',
     [RetentionKind.DELETED_USERS]: 'Deleted people',
     [RetentionKind.REVEALS]: 'Looks at places, with a reason',
+    [RetentionKind.AUDIT]: 'Audit',
   },
 };
 
