@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes every target, or those named, for FUZZ_SECONDS each; ends with the first that fails, whose input stays in
-# fuzz/artifacts. With a nightly toolchain under the address sanitizer, else without one.
+# fuzz/artifacts. With a nightly toolchain under the address sanitizer, else, or if FUZZ_STABLE is set, without one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,7 @@ options=(--no-cfg-fuzzing --codegen-units 16 --target-dir "$build")
 fuzz() { cargo ${toolchain:+"$toolchain"} fuzz "$@"; }
 
 toolchain=+nightly
-if cargo +nightly --version >/dev/null 2>&1 && fuzz build --sanitizer address "${options[@]}"; then
+if [ -z "${FUZZ_STABLE:-}" ] && cargo +nightly --version >/dev/null 2>&1 && fuzz build --sanitizer address "${options[@]}"; then
   options+=(--sanitizer address)
 else
   # Any toolchain will do, if it is told to take the options of nightly ones.

@@ -90,6 +90,8 @@ pub struct Rule {
     pub reasons: Vec<ErrorReason>,
     /// Whether the client or the server streams.
     pub streaming: bool,
+    /// Whether the client streams.
+    pub reporting: bool,
 }
 
 impl Rule {
@@ -202,6 +204,7 @@ pub fn rule(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Rule> {
         password_expired: declared.password_expired,
         reasons: declared.reasons().collect(),
         streaming: method.is_client_streaming() || method.is_server_streaming(),
+        reporting: method.is_client_streaming(),
     })
 }
 

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes, transport::ServerTlsConfig};
 use tonic_health::server::HealthReporter;
-use tower::{Layer as _, ServiceExt as _};
+use tower::{Layer as _, ServiceExt as _, util::MapRequestLayer};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
@@ -104,6 +104,7 @@ impl Server {
             .merge(files::routes(&settings));
         let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
         let entry = cors(&settings).layer(entry(calls(&app, &pool), unknown, router));
+        let entry = MapRequestLayer::new(layer::heard::out).layer(entry);
 
         let goaway = CancellationToken::new();
         let serving = tokio::spawn(guarded(died.clone(), listen(connections, tls, entry, goaway.clone())));
@@ -294,6 +295,9 @@ fn cors(settings: &ServeSettings) -> CorsLayer {
             "x-gad-version",
             "idempotent-replayed",
             "retry-after",
+            "ratelimit-limit",
+            "ratelimit-remaining",
+            "ratelimit-reset",
             "x-ratelimit-limit",
             "x-ratelimit-remaining",
             "x-ratelimit-reset",
@@ -330,9 +334,10 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(Some(32 * 1024))
-        // Streams that are opened only to be cancelled end the connection.
-        .http2_max_pending_accept_reset_streams(Some(20))
-        .http2_max_local_error_reset_streams(Some(256))
+        // Streams that are opened only to be cancelled, or break the rules, end the connection; but behind the edge it is
+        // everybody's, so it takes many. The edge itself lets go who does it there.
+        .http2_max_pending_accept_reset_streams(Some(1000))
+        .http2_max_local_error_reset_streams(Some(10_000))
         .max_concurrent_streams(Some(4096));
     if let Some(tls) = tls {
         server = server.tls_config(tls)?;

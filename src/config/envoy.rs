@@ -44,6 +44,12 @@ pub struct EnvoySettings {
     /// Longest REST request, in bytes; a longer one is 413.
     #[arg(long, env = "MAX_REQUEST_BODY_SIZE", default_value_t = 10 * 1024 * 1024, value_parser = value_parser!(u32).range(1024..))]
     pub max_request_body_size: u32,
+    /// Seconds in which the headers of a request must have come.
+    #[arg(long, env = "GAD_EDGE_HEADER_SECONDS", default_value_t = 10, value_parser = value_parser!(u32).range(1..))]
+    pub header_seconds: u32,
+    /// Seconds until a call that is no stream must be answered; a sixth more, and it is cut, also while its request is on its way.
+    #[arg(long, env = "GAD_EDGE_CALL_SECONDS", default_value_t = 65, value_parser = value_parser!(u32).range(1..))]
+    pub call_seconds: u32,
     /// Address of Envoy's admin pages; keep it on loopback.
     #[arg(long, env = "GAD_ENVOY_ADMIN", default_value = "127.0.0.1:9901")]
     pub admin: SocketAddr,

@@ -112,6 +112,9 @@ pub struct ServeSettings {
     /// Registrations, and mails that strangers have sent, per minute of one address.
     #[arg(long, env = "RATE_LIMIT_REGISTRATIONS", default_value_t = 10, value_parser = value_parser!(u32).range(1..))]
     pub rate_limit_registrations: u32,
+    /// Refresh tokens of one user exchanged per minute, wherever the user is; and of nobody, of one address.
+    #[arg(long, env = "RATE_LIMIT_REFRESHES", default_value_t = 20, value_parser = value_parser!(u32).range(1..))]
+    pub rate_limit_refreshes: u32,
     /// WebSockets and event streams opened per minute by one user.
     #[arg(long, env = "RATE_LIMIT_HANDSHAKES", default_value_t = 10, value_parser = value_parser!(u32).range(1..))]
     pub rate_limit_handshakes: u32,

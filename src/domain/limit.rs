@@ -27,11 +27,13 @@ pub enum Class {
     Export = 7,
     /// Making an account, or having a mail sent, by somebody who is not signed in.
     Register = 8,
+    /// Exchanging a refresh token.
+    Refresh = 9,
 }
 
 impl Class {
     /// All classes, by number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Read,
         Self::Write,
         Self::Login,
@@ -40,6 +42,7 @@ impl Class {
         Self::Handshake,
         Self::Export,
         Self::Register,
+        Self::Refresh,
     ];
 
     /// The class of a number.
@@ -58,16 +61,23 @@ impl Class {
             Self::Handshake => "handshake",
             Self::Export => "export",
             Self::Register => "register",
+            Self::Refresh => "refresh",
         }
     }
 
     /// Whether calls are refused while nobody can count those of all replicas together: those that strangers make, and
-    /// could make at every replica at once. The others go on, and each replica counts its own.
+    /// could make at every replica at once. The others go on, and each replica counts its own; so do exchanges of refresh
+    /// tokens, which nobody guesses: people stay signed in.
     pub fn fails_closed(self) -> bool {
         match self {
             Self::Login | Self::Handshake | Self::Register => true,
-            Self::Read | Self::Write | Self::Stream | Self::Admin | Self::Export => false,
+            Self::Read | Self::Write | Self::Stream | Self::Admin | Self::Export | Self::Refresh => false,
         }
+    }
+
+    /// Whether only the call's handler knows who pays: it stands in the message.
+    pub fn is_counted_by_handler(self) -> bool {
+        matches!(self, Self::Handshake | Self::Refresh)
     }
 }
 
@@ -76,6 +86,8 @@ impl Class {
 pub enum Payer {
     /// Somebody who signed in.
     User(UserId),
+    /// An API token: a program that calls too often must not keep out its owner, nor the owner's other programs.
+    ApiToken(i64),
     /// Whoever is at an address.
     Address(IpAddr),
 }
@@ -97,6 +109,7 @@ impl fmt::Display for Payer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(UserId(number)) => write!(f, "u{number}"),
+            Self::ApiToken(number) => write!(f, "t{number}"),
             Self::Address(address) => write!(f, "a{address}"),
         }
     }
@@ -137,12 +150,17 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// As headers tell it; the time in seconds, never too short.
-    pub fn headers(&self) -> [(&'static str, u64); 3] {
+    /// As headers tell it, by the names of IETF's draft and by those that older clients read; the time in seconds, never
+    /// too short.
+    pub fn headers(&self) -> [(&'static str, u64); 6] {
+        let (limit, remaining, reset) = (self.limit.into(), self.remaining.into(), seconds(self.reset));
         [
-            ("x-ratelimit-limit", self.limit.into()),
-            ("x-ratelimit-remaining", self.remaining.into()),
-            ("x-ratelimit-reset", seconds(self.reset)),
+            ("ratelimit-limit", limit),
+            ("ratelimit-remaining", remaining),
+            ("ratelimit-reset", reset),
+            ("x-ratelimit-limit", limit),
+            ("x-ratelimit-remaining", remaining),
+            ("x-ratelimit-reset", reset),
         ]
     }
 }
@@ -187,7 +205,8 @@ mod tests {
             remaining: 4,
             reset: Duration::from_millis(1001),
         };
-        assert_eq!(standing.headers()[2], ("x-ratelimit-reset", 2));
+        assert_eq!(standing.headers()[2], ("ratelimit-reset", 2));
+        assert_eq!(standing.headers()[5], ("x-ratelimit-reset", 2));
         assert_eq!(Class::ALL.map(|class| Class::of(class as i32)), Class::ALL.map(Some));
     }
 }

@@ -21,7 +21,7 @@ pub use seal::{Seal, Secret, secret_hash};
 pub use token::{Grant, Tokens};
 pub use totp::{Factor, Fits};
 
-use crate::domain::access::Caller;
+use crate::domain::{access::Caller, limit::Payer};
 
 /// Whether two secrets are the same; takes as long whatever they have in common.
 pub fn is_same(one: &[u8], other: &[u8]) -> bool {
@@ -39,6 +39,16 @@ pub struct SignedIn {
     pub credential: Credential,
     /// When the token ends.
     pub until: Timestamp,
+}
+
+impl SignedIn {
+    /// Whom calls count against.
+    pub fn payer(&self) -> Payer {
+        match self.credential {
+            Credential::Session { .. } => Payer::User(self.caller.user),
+            Credential::ApiToken { id, .. } => Payer::ApiToken(id),
+        }
+    }
 }
 
 /// What a caller shows.

@@ -23,16 +23,13 @@ use crate::{
     live::limits::{Counted, Limits},
 };
 
-/// Counts a call against its user, or against its address where nobody is signed in. Services of the installation are
-/// not counted: they count for others.
+/// Counts a call against its user or API token, or against its address where nobody is signed in. Services of the
+/// installation are not counted: they count for others. Nor is what only its handler can count.
 pub async fn count(limits: &Limits, rule: &Rule, caller: Option<&SignedIn>, address: Option<IpAddr>) -> Counted {
-    let payer = match caller {
-        Some(signed_in) => Some(Payer::User(signed_in.caller.user)),
-        None => address.map(Payer::at),
-    };
-    let uncounted = matches!(rule.access, Access::Service(_));
+    let payer = caller.map(SignedIn::payer).or_else(|| address.map(Payer::at));
+    let service = matches!(rule.access, Access::Service(_));
     match (Class::of(rule.rate as i32), payer) {
-        (Some(class), Some(payer)) if !uncounted => limits.count(class, payer).await,
+        (Some(class), Some(payer)) if !service && !class.is_counted_by_handler() => limits.count(class, payer).await,
         _ => Counted {
             standing: None,
             verdict: Ok(()),
@@ -41,7 +38,7 @@ pub async fn count(limits: &Limits, rule: &Rule, caller: Option<&SignedIn>, addr
 }
 
 /// Tells how the caller stands.
-pub fn tell(standing: Standing, headers: &mut HeaderMap) {
+pub fn tell(standing: &Standing, headers: &mut HeaderMap) {
     for (name, number) in standing.headers() {
         headers.insert(name, HeaderValue::from(number));
     }

@@ -5,6 +5,7 @@ pub mod address;
 pub mod audit;
 pub mod deadline;
 pub mod door;
+pub mod heard;
 pub mod legacy;
 pub mod limit;
 pub mod name;
@@ -12,7 +13,7 @@ pub mod observe;
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Instant,
 };
@@ -182,13 +183,15 @@ impl GateLayer {
             door: door::of(&request),
             user_agent: name::user_agent(request.headers()),
             trail: trail.clone(),
+            standing: standing.map(OnceLock::from).unwrap_or_default().into(),
         };
+        let standing = Arc::clone(&call.standing);
         let answer = match verdict {
             Ok(()) => handled(rule, call, request, inner).await,
             Err(refusal) => Err(refusal),
         };
         let mut response = answer.unwrap_or_else(|error| Status::from(error).into_http());
-        if let Some(standing) = standing {
+        if let Some(standing) = standing.get() {
             limit::tell(standing, response.headers_mut());
         }
         Ok(response)

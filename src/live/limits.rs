@@ -127,6 +127,7 @@ fn quota(class: Class, settings: &ServeSettings) -> Quota {
         Class::Handshake => (settings.rate_limit_handshakes, 60),
         Class::Export => (settings.rate_limit_exports, 60),
         Class::Register => (settings.rate_limit_registrations, 60),
+        Class::Refresh => (settings.rate_limit_refreshes, 60),
     };
     Quota {
         calls,

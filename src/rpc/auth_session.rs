@@ -16,6 +16,7 @@ use crate::{
     audit::Actor,
     domain::{
         UserId, email,
+        limit::{Class, Payer},
         session::{End, Exchange, Session},
         user::User,
     },
@@ -147,6 +148,7 @@ pub fn oldest_token(app: &App, now: Timestamp) -> Timestamp {
 pub async fn refresh(app: &App, call: &Call, request: pb::RefreshRequest) -> Result<Response<pb::LoginResponse>> {
     let pb::RefreshRequest { refresh_token } = request;
     let (now, hash) = (app.clock.now(), secret_hash(&refresh_token));
+    count_refresh(app, call, &hash).await?;
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
     let found = store::session::refresh(&tx, &hash).await?.ok_or(Error::SessionEnded)?;
@@ -180,6 +182,18 @@ pub async fn refresh(app: &App, call: &Call, request: pb::RefreshRequest) -> Res
     app.audit.commit(tx, &call.trail, now).await?;
     let answer = answer(app, &user, (session.id, session.auth_time), next, expires, now)?;
     Ok(Response::new(answer))
+}
+
+/// Counts an exchange for whoever's token it is; for its address, if that is nobody's.
+async fn count_refresh(app: &App, call: &Call, hash: &[u8]) -> Result<()> {
+    let owner = {
+        let conn = app.database.lease().await?;
+        store::session::owner(&*conn, hash).await?
+    };
+    match owner.map(Payer::User).or_else(|| call.address.map(Payer::at)) {
+        Some(payer) => call.count(&app.limits, Class::Refresh, payer).await,
+        None => Ok(()),
+    }
 }
 
 /// The refresh tokens that this one may have been exchanged for, the one that it is exchanged for now first. They follow

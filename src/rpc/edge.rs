@@ -4,18 +4,14 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{
-    Request, Response, Status,
-    metadata::{MetadataMap, MetadataValue},
-};
+use tonic::{Request, Response, Status};
 
-use super::wire;
+use super::{Call, wire};
 use crate::{
     app::App,
-    domain::limit::{Class, Payer, Standing},
+    domain::limit::{Class, Payer},
     error::{Error, Result},
-    identity::token::SKEW,
-    live::limits::Counted,
+    identity::{SignedIn, token::SKEW},
     pb::{self, edge_service_server::EdgeService},
     store::revocation::Revoked,
 };
@@ -37,7 +33,8 @@ impl EdgeService for Edge {
         &self,
         request: Request<pb::AdmitHandshakeRequest>,
     ) -> Result<Response<pb::AdmitHandshakeResponse>, Status> {
-        admit_handshake(&self.0, request.into_inner()).await
+        let call = Call::of(&request)?;
+        Ok(admit_handshake(&self.0, &call, request.into_inner()).await?)
     }
 
     type WatchRevocationsStream = ReceiverStream<Result<pb::Revocations, Status>>;
@@ -112,38 +109,27 @@ fn told(app: &App, batch: &[Revoked], whole: bool) -> pb::Revocations {
     told
 }
 
-async fn admit_handshake(app: &App, request: pb::AdmitHandshakeRequest) -> Result<Response<pb::AdmitHandshakeResponse>, Status> {
+async fn admit_handshake(
+    app: &App,
+    call: &Call,
+    request: pb::AdmitHandshakeRequest,
+) -> Result<Response<pb::AdmitHandshakeResponse>> {
     let pb::AdmitHandshakeRequest { token, address } = request;
     let signed_in = match app.tokens.verify(&token, app.clock.now()).await {
         Ok(signed_in) => Some(signed_in),
         Err(Error::SignedOut) => None,
-        Err(cause) => return Err(cause.into()),
+        Err(cause) => return Err(cause),
     };
-    let user = signed_in.map(|signed_in| signed_in.caller.user);
-    let payer = match user {
-        Some(user) => Some(Payer::User(user)),
+    let payer = match &signed_in {
+        Some(signed_in) => Some(signed_in.payer()),
         None => known(&address)?.map(Payer::at),
     };
-    let Counted { standing, verdict } = match payer {
-        Some(payer) => app.limits.count(Class::Handshake, payer).await,
-        None => Counted {
-            standing: None,
-            verdict: Ok(()),
-        },
-    };
-    match verdict {
-        Ok(()) => {
-            let user_id = user.map_or(0, |user| user.0);
-            let mut response = Response::new(pb::AdmitHandshakeResponse { user_id });
-            tell(standing, response.metadata_mut());
-            Ok(response)
-        }
-        Err(refusal) => {
-            let mut status = Status::from(refusal);
-            tell(standing, status.metadata_mut());
-            Err(status)
-        }
+    if let Some(payer) = payer {
+        call.count(&app.limits, Class::Handshake, payer).await?;
     }
+    Ok(Response::new(pb::AdmitHandshakeResponse {
+        user_id: signed_in.map_or(0, |SignedIn { caller, .. }| caller.user.0),
+    }))
 }
 
 fn known(address: &str) -> Result<Option<IpAddr>> {
@@ -152,10 +138,4 @@ fn known(address: &str) -> Result<Option<IpAddr>> {
     }
     let wrong = |_| Error::invalid("address", "no es una dirección IP", "is no IP address");
     address.parse().map(Some).map_err(wrong)
-}
-
-fn tell(standing: Option<Standing>, metadata: &mut MetadataMap) {
-    for (name, number) in standing.iter().flat_map(Standing::headers) {
-        metadata.insert(name, MetadataValue::from(number));
-    }
 }

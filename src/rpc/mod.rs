@@ -42,7 +42,11 @@ pub mod wire;
 pub mod zone;
 pub mod zone_mask;
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -51,9 +55,13 @@ use uuid::Uuid;
 
 use crate::{
     audit::Trail,
-    domain::access::Caller,
+    domain::{
+        access::Caller,
+        limit::{Class, Payer, Standing},
+    },
     error::{Error, Result},
     identity::{Credential, SignedIn},
+    live::limits::{Counted, Limits},
 };
 
 pub use crate::domain::audit::Door;
@@ -75,6 +83,8 @@ pub struct Call {
     pub user_agent: String,
     /// What is to be written down of it.
     pub trail: Trail,
+    /// How whoever pays for it stands; the answer tells it.
+    pub standing: Arc<OnceLock<Standing>>,
 }
 
 impl Call {
@@ -107,6 +117,15 @@ impl Call {
             Credential::Session { id, .. } => Ok(id),
             Credential::ApiToken { .. } => Err(Error::Forbidden),
         }
+    }
+
+    /// Counts it against somebody whom the layers could not know.
+    pub async fn count(&self, limits: &Limits, class: Class, payer: Payer) -> Result<()> {
+        let Counted { standing, verdict } = limits.count(class, payer).await;
+        if let Some(standing) = standing {
+            let _ = self.standing.set(standing);
+        }
+        verdict
     }
 
     /// Time left.

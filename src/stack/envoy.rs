@@ -52,13 +52,22 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRe
         ("@public_port@", settings.public_listen.port().to_string()),
         ("@public_tls@", public_tls(settings).to_string()),
         ("@redirect_listener@", redirect_listener(settings)),
-        ("@require_tls@", text(if settings.force_https { "ALL" } else { "NONE" })),
+        ("@https_only@", https_only(settings)),
         ("@hsts@", hsts(settings)),
         ("@allowed_hosts@", Value::from(settings.allowed_hosts.as_slice()).to_string()),
         ("@other_hosts@", other_hosts(settings)),
         ("@peer_is_client@", in_front.is_empty().to_string()),
         ("@believed_proxies@", believed_proxies(in_front).to_string()),
         ("@max_connections@", settings.max_connections.to_string()),
+        ("@header_seconds@", settings.header_seconds.to_string()),
+        ("@call_seconds@", settings.call_seconds.to_string()),
+        (
+            "@whole_seconds@",
+            settings
+                .call_seconds
+                .saturating_add(settings.call_seconds.div_ceil(6))
+                .to_string(),
+        ),
         ("@max_body@", settings.max_request_body_size.to_string()),
         ("@admin_host@", text(&settings.admin.ip().to_string())),
         ("@admin_port@", settings.admin.port().to_string()),
@@ -168,6 +177,22 @@ fn other_hosts(settings: &EnvoySettings) -> String {
     }))
 }
 
+/// The route that sends whoever came by http to https, under the path that they asked for: the transcoder must not have
+/// made another of it before.
+fn https_only(settings: &EnvoySettings) -> String {
+    let off = json!({ "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true });
+    item(settings.force_https.then(|| {
+        json!({
+            "match": {
+                "prefix": "/",
+                "headers": [{ "name": "x-forwarded-proto", "string_match": { "exact": "https" }, "invert_match": true }],
+            },
+            "redirect": { "https_redirect": true, "response_code": "PERMANENT_REDIRECT" },
+            "typed_per_filter_config": { "envoy.filters.http.grpc_json_transcoder": off },
+        })
+    }))
+}
+
 /// The filter that tells browsers to come by https only: said over https, where everything is.
 fn hsts(settings: &EnvoySettings) -> String {
     let secure = settings.public_tls_cert.is_some() || settings.force_https;
@@ -198,7 +223,7 @@ fn redirect_listener(settings: &EnvoySettings) -> String {
         let manager = json!({
             "@type": MANAGER,
             "stat_prefix": "redirect",
-            "request_headers_timeout": "10s",
+            "request_headers_timeout": format!("{}s", settings.header_seconds),
             "common_http_protocol_options": { "idle_timeout": "30s" },
             "server_header_transformation": "OVERWRITE",
             "server_name": "gad",

@@ -75,6 +75,17 @@ pub struct Refresh {
     pub fresh: Option<Vec<u8>>,
 }
 
+/// Whose refresh token this is, whatever became of it.
+pub async fn owner(on: &impl Query, hash: &[u8]) -> Result<Option<UserId>> {
+    let row = on
+        .row(
+            "select s.user_id from sessions s join refresh_tokens r on r.session_id = s.id where r.hash = $1",
+            &[&hash],
+        )
+        .await?;
+    row.map(|row| row.read("user_id").map(UserId)).transpose()
+}
+
 /// The refresh token of this hash, whatever became of it. Its session is locked until the transaction ends.
 pub async fn refresh(tx: &Tx<'_>, hash: &[u8]) -> Result<Option<Refresh>> {
     // The lock comes first and by itself: what is read with it would be as it was before the wait.

@@ -150,9 +150,13 @@ pub fn tell(limits: &Limits, headers: &mut HeaderMap) {
     }
 }
 
-/// The token of an `authorization` header.
+/// The token of the `authorization` header; of two headers none counts.
 pub fn bearer(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (shown.next(), shown.next()) else {
+        return None;
+    };
+    let value = value.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
@@ -249,6 +253,8 @@ mod tests {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("gad.v1, bearer.t2"));
         assert_eq!(bearer(&headers).as_deref(), Some("t1"));
         assert_eq!(protocol_token(&headers).as_deref(), Some("t2"));
+        headers.append(header::AUTHORIZATION, HeaderValue::from_static("bearer t1"));
+        assert_eq!(bearer(&headers), None);
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic dTpw"));
         assert_eq!(bearer(&headers), None);
     }

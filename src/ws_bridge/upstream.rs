@@ -62,7 +62,14 @@ pub struct Admitted {
 pub type Limits = Vec<(&'static str, String)>;
 
 /// The names of those headers.
-const LIMITS: [&str; 3] = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+const LIMITS: [&str; 6] = [
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+];
 
 /// The headers among the metadata.
 pub fn limits(metadata: &MetadataMap) -> Limits {

@@ -138,7 +138,12 @@ async fn a_client_that_does_not_answer_is_dropped() {
 #[tokio::test]
 async fn a_slow_client_is_told_where_it_stopped_and_loses_nothing() {
     let world = World::start().await;
-    let bridge = Running::with(&[&world.replica], |settings| settings.queue = 4).await;
+    // However long the tasks take to be made, the client is not taken for gone meanwhile.
+    let bridge = Running::with(&[&world.replica], |settings| {
+        settings.queue = 4;
+        settings.send_timeout = 3600.0;
+    })
+    .await;
     let supervisor = world.supervisor().await;
     let mut slow = bridge.socket(&supervisor).await;
     slow.live().await;
@@ -191,7 +196,11 @@ async fn a_slow_client_is_told_where_it_stopped_and_loses_nothing() {
 #[tokio::test]
 async fn a_snapshot_is_not_hurried_past_a_slow_client() {
     let world = World::start().await;
-    let bridge = Running::with(&[&world.replica], |settings| settings.queue = 2).await;
+    let bridge = Running::with(&[&world.replica], |settings| {
+        settings.queue = 2;
+        settings.send_timeout = 3600.0;
+    })
+    .await;
     let supervisor = world.supervisor().await;
     let mut task = draft("Grande");
     task.description = "ñ".repeat(10_000);

@@ -10,7 +10,7 @@ use std::{
 use gad::config::{DEMO_SECRET, ServeSettings};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::world::until;
+use crate::{certificates::Certificate, world::until};
 
 /// An address that is free now.
 pub fn free_address() -> SocketAddr {
@@ -95,6 +95,28 @@ impl Mortal {
                 .current_dir(&folder)
                 .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]);
             command.args(["--port", &address.port().to_string()]);
+            command
+        })
+    }
+
+    /// The same behind TLS.
+    pub fn redis_with_tls(folder: &Path, certificate: &Certificate, authority: &Path) -> Self {
+        let address = free_address();
+        let folder = folder.to_owned();
+        let files = [
+            ("--tls-cert-file", certificate.certificate.clone()),
+            ("--tls-key-file", certificate.key.clone()),
+            ("--tls-ca-cert-file", authority.to_owned()),
+        ];
+        Self::new(address, None, move || {
+            let mut command = quiet("redis-server");
+            command
+                .current_dir(&folder)
+                .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port", "0"])
+                .args(["--tls-auth-clients", "no", "--tls-port", &address.port().to_string()]);
+            for (name, file) in &files {
+                command.arg(name).arg(file);
+            }
             command
         })
     }

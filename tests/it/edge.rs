@@ -36,6 +36,11 @@ impl Edge {
 
     /// The same, with these bridges.
     pub async fn start(servers: &[SocketAddr], bridges: &[SocketAddr]) -> Self {
+        Self::with(servers, bridges, &[]).await
+    }
+
+    /// The same, configured with more arguments of `gad envoy`.
+    pub async fn with(servers: &[SocketAddr], bridges: &[SocketAddr], more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let list = |addresses: &[SocketAddr]| {
             let texts: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
@@ -43,14 +48,11 @@ impl Edge {
         };
         let (servers, bridges) = (list(servers), list(bridges));
         // Envoy takes free ports itself: nobody else can take them in between.
-        let mut arguments = vec![
-            "--public-listen",
-            "127.0.0.1:0",
-            "--admin",
-            "127.0.0.1:0",
-            "--upstreams",
-            &servers,
-        ];
+        let mut arguments = vec!["--admin", "127.0.0.1:0", "--upstreams", &servers];
+        if !more.contains(&"--public-listen") {
+            arguments.extend(["--public-listen", "127.0.0.1:0"]);
+        }
+        arguments.extend(more);
         if !bridges.is_empty() {
             arguments.extend(["--bridges", &bridges]);
         }
@@ -107,6 +109,11 @@ impl Edge {
     /// A URL at the public door.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Number of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// A gRPC channel through the public door.

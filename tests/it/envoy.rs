@@ -10,7 +10,11 @@ use gad::descriptor;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::{contract::methods, edge::Edge};
+use crate::{
+    certificates::{Authority, text},
+    contract::methods,
+    edge::Edge,
+};
 
 /// Envoy as installed for the project, else where GAD_TOOLS says, else wherever PATH finds it.
 pub fn envoy_program() -> PathBuf {
@@ -73,6 +77,70 @@ fn envoy_accepts_the_configuration() {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {errors}");
     }
+}
+
+#[test]
+fn envoy_accepts_the_configuration_with_all_that_can_be_turned_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new();
+    let (public, own) = (authority.certify(&["gad.example.org"]), authority.certify(&["edge"]));
+    let ca = authority.file();
+    let tls = [
+        "--public-tls-cert",
+        text(&public.certificate),
+        "--public-tls-key",
+        text(&public.key),
+    ];
+    let upstream = ["--upstream-ca", text(&ca), "--upstream-name", "gad"];
+    let mutual = ["--upstream-cert", text(&own.certificate), "--upstream-key", text(&own.key)];
+    let redirect = [
+        "--redirect-listen",
+        "[::]:80",
+        "--public-listen",
+        "[::]:443",
+        "--force-https",
+        "true",
+    ];
+    let hosts = [
+        "--allowed-hosts",
+        "gad.example.org,*.city.example",
+        "--hsts-max-age",
+        "63072000",
+    ];
+    let proxies = ["--trusted-proxy-hosts", "10.0.0.0/8,2001:db8::/32,192.0.2.1"];
+    let hasty = [
+        "--header-seconds",
+        "1",
+        "--call-seconds",
+        "1",
+        "--max-connections",
+        "1",
+        "--max-request-body-size",
+        "1024",
+    ];
+    for parts in [
+        &[&tls[..]][..],
+        &[&tls, &redirect],
+        &[&upstream],
+        &[&upstream, &mutual],
+        &[&proxies, &["--force-https", "true"]],
+        &[&tls, &redirect, &upstream, &mutual, &hosts, &proxies, &hasty],
+    ] {
+        let arguments = parts.concat();
+        let configuration = configure(folder.path(), &arguments);
+        let output = validate(&configuration);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+    }
+    // The certificates are really looked at.
+    let stranger = Authority::new().certify(&["gad.example.org"]);
+    let mixed = [
+        "--public-tls-cert",
+        text(&public.certificate),
+        "--public-tls-key",
+        text(&stranger.key),
+    ];
+    assert!(!validate(&configure(folder.path(), &mixed)).status.success());
 }
 
 #[test]

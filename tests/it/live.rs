@@ -78,7 +78,8 @@ impl Watcher {
     }
 }
 
-fn task_of(event: &pb::Event) -> &pb::Task {
+/// The task that an event is about.
+pub fn task_of(event: &pb::Event) -> &pb::Task {
     match event.resource.as_ref().unwrap() {
         pb::event::Resource::Task(task) => task,
         other => panic!("a task was expected: {other:?}"),
