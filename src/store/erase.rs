@@ -6,7 +6,7 @@ use postgres_types::Type;
 use super::{Query, Tx, decode::Column};
 use crate::{
     domain::{
-        AgentId, TaskId, UserId,
+        AgentId, EmergencyId, TaskId, UserId,
         data_map::{self, Gone, Rows, Table, Whose},
         erasure::{Traces, pseudonym},
     },
@@ -134,6 +134,22 @@ pub async fn tasks_naming(on: &impl Query, user: UserId, traces: &Traces) -> Res
     found.sort_unstable();
     found.dedup();
     Ok(found.into_iter().map(TaskId).collect())
+}
+
+/// Emergencies whose texts may name the person: those of these tasks, and those that somebody said it of.
+pub async fn emergencies_naming(on: &impl Query, tasks: &[TaskId], traces: &Traces) -> Result<Vec<EmergencyId>> {
+    let Some(pattern) = traces.pattern() else {
+        return Ok(Vec::new());
+    };
+    let tasks: Vec<i64> = tasks.iter().map(|task| task.0).collect();
+    let rows = on
+        .rows(
+            "select id from emergencies where task_id = any($1)
+             union select emergency_id from emergency_steps where note ~* $2 order by id",
+            &[&tasks, &pattern],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(EmergencyId(row.read("id")?))).collect()
 }
 
 /// Puts the pseudonym where others wrote of the person: in these tasks, and wherever else the map says that they may have.

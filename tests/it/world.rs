@@ -437,6 +437,7 @@ pub fn settings(database_url: String) -> ServeSettings {
         rate_limit_logins: 1_000_000,
         rate_limit_registrations: 1_000_000,
         rate_limit_refreshes: 1_000_000,
+        rate_limit_emergencies: 1_000_000,
         rate_limit_handshakes: 1_000_000,
         rate_limit_exports: 1_000_000,
         default_deadline_ms: 20_000,
