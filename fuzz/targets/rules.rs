@@ -169,10 +169,15 @@ fn of_number(name: &str, rules: &Json, number: f64, whole: Option<i128>) -> Verd
 fn of_duration(name: &str, message: &DynamicMessage, rules: &Json) -> Verdict {
     let part = |field: &str| message.get_field_by_name(field).expect("a duration has it");
     let nanos = |seconds: i64, nanos: i32| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-    let length = nanos(
+    let (whole, rest) = (
         part("seconds").as_i64().expect("whole"),
         part("nanos").as_i32().expect("whole"),
     );
+    // What is no duration is compared by its seconds first; handlers refuse it when they read it.
+    if rest.unsigned_abs() >= 1_000_000_000 || i64::from(rest.signum()) * whole.signum() < 0 {
+        return Verdict::Unknown(format!("{name}: not a duration"));
+    }
+    let length = nanos(whole, rest);
     let is = |rule: &str, passes: fn(std::cmp::Ordering) -> bool| {
         let bound = rules[rule]
             .as_str()

@@ -16,7 +16,9 @@ use crate::{
 };
 
 /// Parts of statements that no call waits for: of what goes on beside them.
-const BESIDE: [&str; 10] = [
+const BESIDE: [&str; 11] = [
+    // Types that a connection has not met before.
+    "pg_catalog.pg_type",
     "r.session_id, r.api_token_id",
     "select 1 as one",
     "from signing_keys",

@@ -1,6 +1,6 @@
 //! `/api/privacy` of GRUPO_GAD.
 
-use gad::config::DEMO_PASSWORD;
+use gad::{config::DEMO_PASSWORD, domain::retention::Kind};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -34,7 +34,9 @@ fn readings() -> Vec<Row> {
         export("", "/api/privacy/portability").of(Who::Agent).gives(200, whole),
         export("SIGNED_OUT", EXPORT).gives(401, detail("Not authenticated")),
         export("SIGNED_OUT", EXPORT).of(Who::Forger).gives(403, detail(OUT)),
-        retention("").of(Who::Agent).gives(200, Value::Array(vec![policy; 9])),
+        retention("")
+            .of(Who::Agent)
+            .gives(200, Value::Array(vec![policy; Kind::ALL.len()])),
         retention("SIGNED_OUT").gives(401, detail("Not authenticated")),
     ]
 }
