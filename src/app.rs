@@ -12,6 +12,7 @@ use crate::{
     admin,
     audit::{Audit, Keeper},
     config::{DEMO_DOMAIN, Environment, ServeSettings},
+    emergency,
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
     live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
@@ -112,6 +113,7 @@ impl Background {
             postman.run(stop.clone()),
             app.precision.clone().run(app.database.clone(), stop.clone()),
             privacy::retention::run(&app, stop.clone()),
+            emergency::run(&app, stop.clone()),
             keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );

@@ -103,7 +103,7 @@ pub async fn run(settings: &ImportSettings, now: Timestamp) -> anyhow::Result<Im
             action: None,
             from: None,
             to: task.state(),
-            user: creator,
+            user: Some(creator),
             agent: None,
             reason: String::new(),
             time: now,

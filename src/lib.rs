@@ -17,6 +17,8 @@ pub mod live;
 pub mod identity;
 pub mod privacy;
 pub mod audit;
+pub mod dispatch;
+pub mod emergency;
 pub mod mail;
 pub mod admin;
 pub mod app;

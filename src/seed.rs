@@ -313,7 +313,7 @@ impl City {
             action,
             from,
             to,
-            user,
+            user: Some(user),
             agent: None,
             reason: String::new(),
             time,

@@ -162,6 +162,14 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
             pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(
+            pb::dispatch_service_server::DispatchServiceServer::new(rpc::dispatch::Dispatches(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::emergency_service_server::EmergencyServiceServer::new(rpc::emergency::Emergencies(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(

@@ -41,11 +41,13 @@ pub fn run(data: &[u8]) {
                 caller: caller.clone(),
                 wanted,
             };
-            if let (Hearing::Event, Subject::Task(task)) = (interest.hearing(&fact), &fact.subject) {
-                assert!(
-                    caller.sees_all() || task.is_visible_to(&caller),
-                    "somebody hears of what they may not see"
-                );
+            let seen = match &fact.subject {
+                Subject::Task(task) => task.is_visible_to(&caller),
+                Subject::Emergency(emergency) => emergency.is_visible_to(&caller),
+                Subject::Agent(_) | Subject::Fix { .. } => true,
+            };
+            if interest.hearing(&fact) == Hearing::Event {
+                assert!(caller.sees_all() || seen, "somebody hears of what they may not see");
             }
         }
     }
@@ -66,6 +68,9 @@ fn tell(fact: &Fact, caller: &Caller) {
         }
         Subject::Agent(agent) => {
             wire::agent(agent, Lens::of(caller, 100));
+        }
+        Subject::Emergency(emergency) => {
+            wire::emergency(emergency);
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

@@ -115,7 +115,7 @@ impl Audit {
         request_id: Uuid,
         now: Timestamp,
     ) -> Result<Vec<Entry>> {
-        let Forgotten { user, tasks, pattern } = forgotten;
+        let Forgotten { user, things, pattern } = forgotten;
         let first = seat.next()?;
         loop {
             let rows = store::audit_erase::telling_of(tx, *user, BATCH).await?;
@@ -124,9 +124,8 @@ impl Audit {
             }
             self.erase(tx, rows.into_iter().map(|row| (row, first))).await?;
         }
-        let things: Vec<String> = tasks.iter().map(|task| format!("task/{}", task.0)).collect();
         while let Some(pattern) = pattern {
-            let rows = store::audit_erase::naming(tx, &things, pattern, BATCH).await?;
+            let rows = store::audit_erase::naming(tx, things, pattern, BATCH).await?;
             if rows.is_empty() {
                 break;
             }
@@ -136,7 +135,7 @@ impl Audit {
             };
             self.erase(tx, rows.into_iter().map(|(row, more)| (row, after(more)))).await?;
         }
-        let resources = std::iter::once(format!("user/{}", user.0)).chain(things);
+        let resources = std::iter::once(format!("user/{}", user.0)).chain(things.iter().cloned());
         let entry = |resource| Entry::by_system(ERASURE, resource, "{}".to_owned(), request_id, now);
         Ok(resources.map(entry).collect())
     }

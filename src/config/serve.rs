@@ -115,6 +115,9 @@ pub struct ServeSettings {
     /// Refresh tokens of one user exchanged per minute, wherever the user is; and of nobody, of one address.
     #[arg(long, env = "RATE_LIMIT_REFRESHES", default_value_t = 20, value_parser = value_parser!(u32).range(1..))]
     pub rate_limit_refreshes: u32,
+    /// Emergencies raised and answered per minute by one user: more than the most nervous finger can.
+    #[arg(long, env = "RATE_LIMIT_EMERGENCIES", default_value_t = 600, value_parser = value_parser!(u32).range(60..))]
+    pub rate_limit_emergencies: u32,
     /// WebSockets and event streams opened per minute by one user.
     #[arg(long, env = "RATE_LIMIT_HANDSHAKES", default_value_t = 10, value_parser = value_parser!(u32).range(1..))]
     pub rate_limit_handshakes: u32,

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use uuid::Uuid;
 
-use super::{TaskId, UserId};
+use super::UserId;
 
 /// The way a call came in. Numbers as on the wire and as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,8 +111,8 @@ pub const ERASURE: &str = "audit.erasure";
 pub struct Forgotten {
     /// Who.
     pub user: UserId,
-    /// Tasks that name the person.
-    pub tasks: Vec<TaskId>,
+    /// Things that name the person, as the audit names them: `task/12`.
+    pub things: Vec<String>,
     /// How the person is named, as a regular expression of PostgreSQL on JSON; none: in no way that tells.
     pub pattern: Option<String>,
 }

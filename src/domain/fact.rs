@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AgentId, TaskId, UserId, ZoneId,
     agent::{Agent, Fix},
+    emergency::Emergency,
     geo::Point,
     task::Task,
 };
@@ -39,6 +40,10 @@ pub enum FactKind {
     AgentUndeleted = 13,
     /// An agent has a new latest fix.
     AgentMoved = 14,
+    /// An emergency was reported.
+    EmergencyRaised = 16,
+    /// Something happened to an emergency.
+    EmergencyChanged = 17,
 }
 
 /// A thing after it happened.
@@ -48,6 +53,8 @@ pub enum Subject {
     Task(Box<Task>),
     /// An agent.
     Agent(Box<Agent>),
+    /// An emergency.
+    Emergency(Box<Emergency>),
     /// A fix, and whose it is.
     Fix {
         /// The fix.
@@ -68,7 +75,7 @@ impl Subject {
     /// The person whom it tells of.
     pub fn user(&self) -> Option<UserId> {
         match self {
-            Self::Task(_) => None,
+            Self::Task(_) | Self::Emergency(_) => None,
             Self::Agent(agent) => Some(agent.user),
             Self::Fix { user, .. } => Some(*user),
         }

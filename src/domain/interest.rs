@@ -4,6 +4,7 @@ use super::{
     AgentId, TaskId, UserId, ZoneId,
     access::Caller,
     agent::{Agent, Fix},
+    emergency::Emergency,
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
     lens::Lens,
@@ -19,12 +20,14 @@ pub enum Noun {
     Agent = 2,
     /// An agent's fix.
     Position = 3,
+    /// An emergency.
+    Emergency = 4,
 }
 
 impl Noun {
     /// The noun of a number.
     pub fn of(number: i32) -> Option<Self> {
-        [Self::Task, Self::Agent, Self::Position]
+        [Self::Task, Self::Agent, Self::Position, Self::Emergency]
             .into_iter()
             .find(|noun| *noun as i32 == number)
     }
@@ -95,6 +98,8 @@ impl Interest {
             Subject::Agent(agent) if self.reaches(agent.user, agent.zone) && self.is_about(Noun::Agent) => self.typed(*kind),
             Subject::Agent(agent) if self.lost(agent.user, agent.zone, before) => Hearing::AgentHidden(agent.id),
             Subject::Agent(_) => Hearing::Nothing,
+            Subject::Emergency(emergency) if self.has_emergency(emergency) => self.typed(*kind),
+            Subject::Emergency(_) => Hearing::Nothing,
             Subject::Fix {
                 fix,
                 user,
@@ -124,6 +129,16 @@ impl Interest {
     /// Whether an agent belongs into the watcher's snapshot.
     pub fn has_agent(&self, agent: &Agent) -> bool {
         self.knows_agents() && self.reaches(agent.user, agent.zone) && self.matches_agent(agent, FactKind::AgentUpdated)
+    }
+
+    /// Whether the watcher wants to know of an emergency, and may.
+    pub fn has_emergency(&self, emergency: &Emergency) -> bool {
+        self.is_about(Noun::Emergency)
+            && emergency.is_visible_to(&self.caller)
+            && any_of(&self.wanted.tasks, [&emergency.task])
+            && any_of(&self.wanted.agents, &emergency.agents)
+            && any_of(&self.wanted.zones, &emergency.zone)
+            && self.holds([emergency.location, None])
     }
 
     /// Whether the watcher wants anything about a noun.

@@ -29,11 +29,13 @@ pub enum Class {
     Register = 8,
     /// Exchanging a refresh token.
     Refresh = 9,
+    /// Calls for help, and answers to them.
+    Emergency = 10,
 }
 
 impl Class {
     /// All classes, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Read,
         Self::Write,
         Self::Login,
@@ -43,6 +45,7 @@ impl Class {
         Self::Export,
         Self::Register,
         Self::Refresh,
+        Self::Emergency,
     ];
 
     /// The class of a number.
@@ -62,6 +65,7 @@ impl Class {
             Self::Export => "export",
             Self::Register => "register",
             Self::Refresh => "refresh",
+            Self::Emergency => "emergency",
         }
     }
 
@@ -71,7 +75,7 @@ impl Class {
     pub fn fails_closed(self) -> bool {
         match self {
             Self::Login | Self::Handshake | Self::Register => true,
-            Self::Read | Self::Write | Self::Stream | Self::Admin | Self::Export | Self::Refresh => false,
+            Self::Read | Self::Write | Self::Stream | Self::Admin | Self::Export | Self::Refresh | Self::Emergency => false,
         }
     }
 

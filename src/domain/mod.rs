@@ -6,7 +6,9 @@ pub mod audit;
 pub mod consent;
 pub mod country;
 pub mod data_map;
+pub mod dispatch;
 pub mod email;
+pub mod emergency;
 pub mod erasure;
 pub mod fact;
 pub mod geo;
@@ -32,6 +34,10 @@ pub struct TaskId(pub i64);
 /// Number of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AgentId(pub i64);
+
+/// Number of an emergency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EmergencyId(pub i64);
 
 /// Number of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -54,6 +54,8 @@ pub enum Missing {
     ApiToken,
     /// A session.
     Session,
+    /// An emergency.
+    Emergency,
 }
 
 /// Everything a call can be refused for.
@@ -130,6 +132,12 @@ pub enum Error {
     /// The user has a password, or may not have one.
     #[error("not invited")]
     NotInvited,
+    /// The task has no place.
+    #[error("task nowhere")]
+    TaskNowhere,
+    /// Nobody can be sent.
+    #[error("no agent available")]
+    NoAgentAvailable,
     /// The agent is at work elsewhere.
     #[error("agent busy")]
     AgentBusy,

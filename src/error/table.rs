@@ -156,11 +156,29 @@ impl Error {
                 "No existe esa sesión.",
                 "There is no such session.",
             ),
+            Self::NotFound(Missing::Emergency) => (
+                Code::NotFound,
+                R::EmergencyNotFound,
+                "No existe esa emergencia.",
+                "There is no such emergency.",
+            ),
             Self::IllegalStep { .. } => (
                 Code::FailedPrecondition,
                 R::IllegalStep,
                 "La tarea no admite ese paso en su estado actual.",
                 "The task cannot take this step from its present state.",
+            ),
+            Self::TaskNowhere => (
+                Code::FailedPrecondition,
+                R::TaskNowhere,
+                "La tarea no tiene lugar.",
+                "The task has no place.",
+            ),
+            Self::NoAgentAvailable => (
+                Code::FailedPrecondition,
+                R::NoAgentAvailable,
+                "No hay ningún agente disponible.",
+                "No agent is available.",
             ),
             Self::NotDeleted => (
                 Code::FailedPrecondition,

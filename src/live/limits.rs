@@ -128,6 +128,7 @@ fn quota(class: Class, settings: &ServeSettings) -> Quota {
         Class::Export => (settings.rate_limit_exports, 60),
         Class::Register => (settings.rate_limit_registrations, 60),
         Class::Refresh => (settings.rate_limit_refreshes, 60),
+        Class::Emergency => (settings.rate_limit_emergencies, 60),
     };
     Quota {
         calls,

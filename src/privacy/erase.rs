@@ -83,6 +83,7 @@ pub async fn erase(tx: &Tx<'_>, ready: Ready, actor: Option<UserId>, now: Timest
     }
     let agents_before = store::agent::find(tx, &agents).await?;
     let tasks_before = store::task::find(tx, &tasks).await?;
+    let emergencies = store::erase::emergencies_naming(tx, &tasks, &traces).await?;
     let cleared = store::erase::by_map(tx, user).await?;
     let version = store::erase::bury(tx, user, now).await?;
     store::revocation::add(tx, Revoked::User { user, version }, now).await?;
@@ -112,13 +113,15 @@ pub async fn erase(tx: &Tx<'_>, ready: Ready, actor: Option<UserId>, now: Timest
             facts.push(fact(FactKind::TaskUpdated, Subject::Task(Box::new(after)), before));
         }
     }
+    let task_names = tasks.iter().map(|task| format!("task/{}", task.0));
+    let emergency_names = emergencies.iter().map(|emergency| format!("emergency/{}", emergency.0));
     Ok(Erased {
         cleared,
         facts,
         erasures,
         forgotten: Forgotten {
             user,
-            tasks,
+            things: task_names.chain(emergency_names).collect(),
             pattern: traces.json_pattern(),
         },
     })

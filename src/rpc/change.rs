@@ -9,6 +9,7 @@ use super::Call;
 use crate::{
     app::App,
     audit::{Seat, Trail},
+    dispatch,
     domain::{
         AgentId, TaskId, UserId, ZoneId,
         access::Caller,
@@ -160,6 +161,16 @@ impl<'a> Change<'a> {
         self.app.precision.lens(&self.caller)
     }
 
+    /// Refuses to name somebody whom the caller may not know of: of others nobody learns by it whether they are there, nor
+    /// meets them.
+    pub async fn check_known(&self, user: UserId) -> Result<()> {
+        let met = match self.caller.sight() {
+            Some(sight) if user != self.caller.user => store::user_list::meets(&self.tx, &sight, user).await?,
+            _ => true,
+        };
+        if met { Ok(()) } else { Err(Error::NotFound(Missing::User)) }
+    }
+
     /// The user as it is now, and its etag is the one the caller saw (or none is given). For administrators and oneself.
     pub async fn user(&self, id: UserId, etag: &str) -> Result<User> {
         self.trail.resource("user", id.0);
@@ -243,30 +254,8 @@ impl<'a> Change<'a> {
 
     /// Tells of those agents whose work or availability is not what it was before.
     pub async fn tell_of(&mut self, before: Vec<Agent>) -> Result<()> {
-        let ids: Vec<AgentId> = before.iter().map(|agent| agent.id).collect();
-        let after = store::agent::find(&self.tx, &ids).await?;
-        let (mut sent, mut working) = (Vec::new(), Vec::new());
-        for (old, new) in before.iter().zip(&after) {
-            if old.availability() != new.availability() {
-                sent.push(new.id);
-            } else if old.tasks != new.tasks {
-                working.push(new.id);
-            }
-        }
-        for (ids, availability) in [(sent, true), (working, false)] {
-            if ids.is_empty() {
-                continue;
-            }
-            store::agent::touch(&self.tx, &ids, availability, self.now).await?;
-            let kind = if availability {
-                FactKind::AgentAvailabilityChanged
-            } else {
-                FactKind::AgentUpdated
-            };
-            for agent in store::agent::find(&self.tx, &ids).await? {
-                self.agent_fact(kind, agent);
-            }
-        }
+        let facts = dispatch::tell_of(&self.tx, before, Some(self.caller.user), self.now).await?;
+        self.tell(facts);
         Ok(())
     }
 

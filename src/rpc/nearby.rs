@@ -105,6 +105,6 @@ fn skipped(near: Near, lens: Lens, now: Timestamp) -> Option<pb::SkippedAgent> {
 }
 
 /// Age of a fix; a device's clock may run ahead.
-fn fix_age(near: &Near, now: Timestamp) -> prost_types::Duration {
+pub fn fix_age(near: &Near, now: Timestamp) -> prost_types::Duration {
     wire::duration(now.duration_since(near.fix_time).max(SignedDuration::ZERO))
 }

@@ -12,13 +12,14 @@ use super::{
 use crate::{
     app::App,
     domain::{
-        AgentId, TaskId, UserId,
+        AgentId, TaskId,
         access::Caller,
         agent::Duty,
         fact::{Before, FactKind},
         task::{Action, Task},
         user::User,
     },
+    emergency,
     error::{Error, Missing, Result},
     pb::{self, task_service_server::TaskService},
     store::{
@@ -156,7 +157,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Resul
     }
     let wire = request.task.clone().unwrap_or_default();
     let plan = task_mask::plan(wire, change.caller.user, change.now)?;
-    check_delegate(&change, plan.delegate).await?;
+    change.check_known(plan.delegate).await?;
     let draft = Draft {
         uid: app.uid(change.now),
         plan,
@@ -182,7 +183,7 @@ async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, rea
         action,
         from: None,
         to: task.state(),
-        user: change.caller.user,
+        user: Some(change.caller.user),
         agent: None,
         reason,
         time: change.now,
@@ -220,21 +221,11 @@ async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Resul
     let delegate = task.plan.delegate;
     task_mask::apply(&mut task.plan, wire, request.update_mask.as_ref())?;
     if task.plan.delegate != delegate {
-        check_delegate(&change, task.plan.delegate).await?;
+        change.check_known(task.plan.delegate).await?;
     }
     let task = store::task::save(change.tx(), &task, change.now).await?;
     change.task_fact(FactKind::TaskUpdated, &task, before);
     answer(change, &task).await
-}
-
-/// A task is delegated to somebody whom the caller may know of: of others nobody learns here whether they are there, nor
-/// meets them by it.
-async fn check_delegate(change: &Change<'_>, delegate: UserId) -> Result<()> {
-    let met = match change.caller.sight() {
-        Some(sight) if delegate != change.caller.user => store::user_list::meets(change.tx(), &sight, delegate).await?,
-        _ => true,
-    };
-    if met { Ok(()) } else { Err(Error::NotFound(Missing::User)) }
 }
 
 async fn step(
@@ -261,6 +252,7 @@ async fn step(
     note(&change, &task, action, Some(from), None, request.reason.clone()).await?;
     change.task_fact(FactKind::TaskStateChanged, &task, before);
     change.tell_of(crew).await?;
+    follow(&mut change, &task, action, &request.reason).await?;
     answer(change, &task).await
 }
 
@@ -286,6 +278,7 @@ async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Resul
     note(&change, &task, Action::Delete, Some(task.state()), None, String::new()).await?;
     change.task_fact(FactKind::TaskDeleted, &task, before);
     change.tell_of(crew).await?;
+    follow(&mut change, &task, Action::Delete, "").await?;
     answer(change, &task).await
 }
 
@@ -419,6 +412,7 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
     .await?;
     change.task_fact(FactKind::TaskUnassigned, &task, before);
     change.tell_of(crew).await?;
+    follow(&mut change, &task, Action::Unassign, "").await?;
     answer(change, &task).await
 }
 
@@ -438,7 +432,7 @@ fn illegal(step: crate::domain::task::IllegalStep) -> Error {
 }
 
 /// Authority first, then the state: who may not do it learns nothing of whether it could be done.
-fn permit(task: &Task, caller: &Caller, action: Action) -> Result<()> {
+pub fn permit(task: &Task, caller: &Caller, action: Action) -> Result<()> {
     entitle(task, caller, action)?;
     if task.deleted.is_some() {
         return Err(Error::NotFound(Missing::Task));
@@ -467,6 +461,13 @@ async fn lock_with_agents(change: &Change<'_>, id: TaskId) -> Result<Vec<AgentId
     Ok(agents)
 }
 
+/// The emergency that a task is for follows it.
+async fn follow(change: &mut Change<'_>, task: &Task, action: Action, reason: &str) -> Result<()> {
+    let facts = emergency::follow(change.tx(), task, action, &change.caller, reason, change.now).await?;
+    change.tell(facts);
+    Ok(())
+}
+
 async fn note(
     change: &Change<'_>,
     task: &Task,
@@ -481,7 +482,7 @@ async fn note(
         action: Some(action),
         from,
         to: task.state(),
-        user: change.caller.user,
+        user: Some(change.caller.user),
         agent,
         reason,
         time: change.now,

@@ -109,7 +109,7 @@ fn entry(step: store::task::Step) -> pb::TaskHistoryEntry {
         action: action.map_or(0, |action| action as i32),
         from: from.map_or(0, |state| state as i32),
         to: to as i32,
-        user_id: user.0,
+        user_id: user.map_or(0, |user| user.0),
         agent_id: agent.map(|agent| agent.0),
         reason,
         create_time: Some(wire::timestamp(time)),
@@ -117,7 +117,7 @@ fn entry(step: store::task::Step) -> pb::TaskHistoryEntry {
 }
 
 /// The task, if it is there for this caller.
-fn visible(task: Option<Task>, caller: &Caller) -> Result<Task> {
+pub fn visible(task: Option<Task>, caller: &Caller) -> Result<Task> {
     task.filter(|task| task.is_there_for(caller))
         .ok_or(Error::NotFound(Missing::Task))
 }

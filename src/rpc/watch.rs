@@ -10,6 +10,7 @@ use crate::{
     app::App,
     domain::{
         access::Sight,
+        emergency::Stage,
         fact::{Fact, Subject},
         interest::{AGENT_HIDDEN, Hearing, Interest, Noun, TASK_HIDDEN},
         lens::Lens,
@@ -204,6 +205,9 @@ impl Watch {
         if self.interest.is_about(Noun::Agent) || self.interest.is_about(Noun::Position) {
             rows += self.send_agents(&tx).await?;
         }
+        if self.interest.is_about(Noun::Emergency) {
+            rows += self.send_emergencies(&tx).await?;
+        }
         Ok((visibility, rows))
     }
 
@@ -236,6 +240,23 @@ impl Watch {
             after = last.id.0;
             for agent in agents.iter().filter(|agent| self.interest.has_agent(agent)) {
                 self.send_row(pb::snapshot_row::Resource::Agent(wire::agent(agent, self.lens())))
+                    .await?;
+                sent += 1;
+            }
+        }
+    }
+
+    async fn send_emergencies(&self, tx: &store::Tx<'_>) -> Result<i32, Over> {
+        let (mut sent, mut before, sight) = (0, i64::MAX, self.sight());
+        let called = Stage::calling(self.interest.caller.level);
+        loop {
+            let emergencies = store::emergency::page(tx, before, true, sight.as_ref(), called, BATCH)
+                .await
+                .map_err(failed)?;
+            let Some(last) = emergencies.last() else { return Ok(sent) };
+            before = last.id.0;
+            for emergency in emergencies.iter().filter(|emergency| self.interest.has_emergency(emergency)) {
+                self.send_row(pb::snapshot_row::Resource::Emergency(wire::emergency(emergency)))
                     .await?;
                 sent += 1;
             }
@@ -315,6 +336,7 @@ impl Watch {
         match subject {
             Subject::Task(task) => pb::event::Resource::Task(wire::task(task, &self.interest.caller, self.app.clock.now())),
             Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent, self.lens())),
+            Subject::Emergency(emergency) => pb::event::Resource::Emergency(wire::emergency(emergency)),
             Subject::Fix {
                 fix,
                 user,

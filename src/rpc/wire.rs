@@ -10,6 +10,7 @@ use crate::{
         AgentId, Revision,
         access::{Caller, Level},
         agent::{Agent, Fix, Source},
+        emergency::{Emergency, Step},
         geo::{Bounds, Point},
         lens::Lens,
         session::Session,
@@ -57,6 +58,19 @@ pub fn duration(length: SignedDuration) -> prost_types::Duration {
 /// A length of time from the wire; its rule has made it positive.
 pub fn length(field: &str, wire: prost_types::Duration) -> Result<Duration> {
     Duration::try_from(wire).map_err(|_| Error::invalid(field, "no es una duración válida", "is not a valid duration"))
+}
+
+/// A length in whole seconds; absent: none.
+pub fn seconds(field: &str, wire: Option<prost_types::Duration>) -> Result<SignedDuration> {
+    let wire = wire.unwrap_or_default();
+    if wire.nanos != 0 {
+        return Err(Error::invalid(
+            field,
+            "debe ser en segundos enteros",
+            "must be in whole seconds",
+        ));
+    }
+    Ok(SignedDuration::from_secs(wire.seconds))
 }
 
 /// A place on the wire.
@@ -413,4 +427,68 @@ pub fn workflow() -> pb::Workflow {
 fn level(action: Action) -> i32 {
     let level: Level = action.level();
     level as i32
+}
+
+/// An emergency and all that happened to it.
+pub fn emergency(emergency: &Emergency) -> pb::Emergency {
+    let Emergency {
+        id,
+        uid,
+        task,
+        reporter,
+        source,
+        location,
+        description,
+        state,
+        stage,
+        called: _,
+        repeats,
+        due,
+        outcome,
+        zone: _,
+        agents,
+        audience: _,
+        steps,
+        created,
+        updated,
+        revision,
+    } = emergency;
+    pb::Emergency {
+        id: id.0,
+        uid: uid.to_string(),
+        task_id: task.0,
+        reporter_user_id: reporter.map(|user| user.0),
+        source: *source as i32,
+        location: location.map(lat_lng),
+        description: description.clone(),
+        state: *state as i32,
+        stage: *stage as i32,
+        agent_ids: agents.iter().map(|agent| agent.0).collect(),
+        repeat_count: i32::try_from(*repeats).unwrap_or(i32::MAX),
+        escalation_time: due.map(timestamp),
+        outcome: outcome.map_or(0, |outcome| outcome as i32),
+        steps: steps.iter().map(emergency_step).collect(),
+        create_time: Some(timestamp(*created)),
+        update_time: Some(timestamp(*updated)),
+        revision: revision.0,
+    }
+}
+
+fn emergency_step(step: &Step) -> pb::EmergencyStep {
+    let Step {
+        kind,
+        user,
+        agent,
+        stage,
+        note,
+        time,
+    } = step;
+    pb::EmergencyStep {
+        kind: *kind as i32,
+        user_id: user.map_or(0, |user| user.0),
+        agent_id: agent.map(|agent| agent.0),
+        stage: *stage as i32,
+        note: note.clone(),
+        create_time: Some(timestamp(*time)),
+    }
 }

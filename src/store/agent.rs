@@ -50,6 +50,22 @@ pub async fn lock(tx: &Tx<'_>, ids: &[AgentId]) -> Result<()> {
     Ok(())
 }
 
+/// Locks an agent as [`lock`] does, unless another transaction changes it now; says whether. The task's lock keeps zones still.
+pub async fn try_lock(tx: &Tx<'_>, id: AgentId) -> Result<bool> {
+    tx.one(
+        "select pg_try_advisory_xact_lock($1, hashint8($2)) as locked",
+        &[&LOCK_CLASS, &id.0],
+    )
+    .await?
+    .read("locked")
+}
+
+/// Waits until nobody changes an agent any more. Others wait with this one, not behind it.
+pub async fn wait(tx: &Tx<'_>, id: AgentId) -> Result<()> {
+    tx.run_sql("select pg_advisory_xact_lock_shared($1, hashint8($2))", &[&LOCK_CLASS, &id.0])
+        .await
+}
+
 /// Agents by number, ascending, deleted ones too; those that are not there are left out.
 pub async fn find(on: &impl Query, ids: &[AgentId]) -> Result<Vec<Agent>> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();

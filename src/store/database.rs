@@ -345,6 +345,16 @@ impl Tx<'_> {
         Ok(self.cache.run(self.tx.batch_execute(set)).await?)
     }
 
+    /// Remembers this point, to which [`Tx::rewind`] goes back.
+    pub async fn mark(&self) -> Result<()> {
+        Ok(self.cache.run(self.tx.batch_execute("savepoint mark")).await?)
+    }
+
+    /// Undoes all since [`Tx::mark`], and gives back the locks that were taken since.
+    pub async fn rewind(&self) -> Result<()> {
+        Ok(self.cache.run(self.tx.batch_execute("rollback to savepoint mark")).await?)
+    }
+
     /// A statement whose answer does not matter, such as a lock.
     pub async fn run_sql(&self, sql: &'static str, params: Params<'_>) -> Result<()> {
         self.rows(sql, params).await.map(drop)

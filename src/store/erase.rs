@@ -6,7 +6,7 @@ use postgres_types::Type;
 use super::{Query, Tx, decode::Column};
 use crate::{
     domain::{
-        AgentId, TaskId, UserId,
+        AgentId, EmergencyId, TaskId, UserId,
         data_map::{self, Gone, Rows, Table, Whose},
         erasure::{Traces, pseudonym},
     },
@@ -136,6 +136,22 @@ pub async fn tasks_naming(on: &impl Query, user: UserId, traces: &Traces) -> Res
     Ok(found.into_iter().map(TaskId).collect())
 }
 
+/// Emergencies whose texts may name the person: those of these tasks, and those that somebody said it of.
+pub async fn emergencies_naming(on: &impl Query, tasks: &[TaskId], traces: &Traces) -> Result<Vec<EmergencyId>> {
+    let Some(pattern) = traces.pattern() else {
+        return Ok(Vec::new());
+    };
+    let tasks: Vec<i64> = tasks.iter().map(|task| task.0).collect();
+    let rows = on
+        .rows(
+            "select id from emergencies where task_id = any($1)
+             union select emergency_id from emergency_steps where note ~* $2 order by id",
+            &[&tasks, &pattern],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(EmergencyId(row.read("id")?))).collect()
+}
+
 /// Puts the pseudonym where others wrote of the person: in these tasks, and wherever else the map says that they may have.
 pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces, now: Timestamp) -> Result<()> {
     let name = pseudonym(user);
@@ -159,6 +175,18 @@ pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces
             )
             .await?;
         }
+        tx.run(
+            "update emergencies set description = regexp_replace(description, $2, $3, 'gi'), update_time = $4,
+                    revision = revision + 1
+             where task_id = any($1) and description ~* $2",
+            &[&tasks, &pattern, &name, &now],
+        )
+        .await?;
+        tx.run(
+            "update emergency_steps set note = regexp_replace(note, $1, $2, 'gi') where note ~* $1",
+            &[&pattern, &name],
+        )
+        .await?;
         tx.run(
             "update location_reveals set reason = regexp_replace(reason, $2, $3, 'gi')
              where user_id = $1 and reason ~* $2",
@@ -221,6 +249,8 @@ mod tests {
             .flat_map(|table| table.mentions.iter().map(|column| (table.name, *column)))
             .collect();
         let handled = [
+            ("emergencies", "description"),
+            ("emergency_steps", "note"),
             ("location_reveals", "reason"),
             ("outbox", "fact"),
             ("replays", "response"),

@@ -12,6 +12,8 @@ pub mod credentials;
 pub mod data_key;
 pub mod database;
 pub mod decode;
+pub mod dispatch;
+pub mod emergency;
 pub mod erase;
 pub mod export;
 pub mod key;

@@ -42,6 +42,17 @@ pub async fn lock(tx: &Tx<'_>, id: TaskId) -> Result<()> {
     .await
 }
 
+/// Locks a task as [`lock`] does, unless another transaction changes it now; says whether.
+pub async fn try_lock(tx: &Tx<'_>, id: TaskId) -> Result<bool> {
+    tx.run_sql("select pg_advisory_xact_lock_shared(5, 0)", &[]).await?;
+    tx.one(
+        "select pg_try_advisory_xact_lock($1, hashint8($2)) as locked",
+        &[&LOCK_CLASS, &id.0],
+    )
+    .await?
+    .read("locked")
+}
+
 /// Tasks by number, deleted ones too; those that are not there are left out.
 pub async fn find(on: &impl Query, ids: &[TaskId]) -> Result<Vec<Task>> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
@@ -229,8 +240,8 @@ pub struct Step {
     pub from: Option<State>,
     /// State after.
     pub to: State,
-    /// Who did it.
-    pub user: UserId,
+    /// Who did it; none: the system.
+    pub user: Option<UserId>,
     /// The agent concerned.
     pub agent: Option<AgentId>,
     /// Why.
@@ -259,7 +270,7 @@ pub async fn add_step(tx: &Tx<'_>, task: TaskId, step: &Step) -> Result<()> {
             &action.map_or(0, |action| action as i16),
             &from.map_or(0, |state| state as i16),
             &(*to as i16),
-            &user.0,
+            &user.map(|user| user.0),
             &agent.map(|agent| agent.0),
             reason,
             time,
@@ -285,7 +296,7 @@ pub async fn history(on: &impl Query, task: TaskId, after: i64, limit: i64) -> R
                 action: Action::of(row.read::<i16>("action")?.into()),
                 from: State::of(row.read::<i16>("from_state")?.into()),
                 to: row.read_enum("to_state", State::of)?,
-                user: UserId(row.read("user_id")?),
+                user: row.read::<Option<i64>>("user_id")?.map(UserId),
                 agent: row.read::<Option<i64>>("agent_id")?.map(AgentId),
                 reason: row.read("reason")?,
                 time: row.read("create_time")?,

@@ -137,6 +137,8 @@ fn instead() -> Vec<Request> {
             "/0/snapshot_row",
             json!({ "include_snapshot": true, "filter": { "nouns": ["NOUN_TASK"], "task_ids": ["$task"] } }),
         ),
+        ("Dispatch", "", json!({ "task_id": "$assigned" })),
+        ("RaiseEmergency", "", json!({ "description": "Robo" })),
         ("BatchGetUsers", "/users", json!({ "ids": ["$user"] })),
         ("ListUsers", "/users", json!({ "filter": { "text": "$person" } })),
         ("Login", "", json!({ "email": "$their_email", "password": DEMO_PASSWORD })),
@@ -152,6 +154,7 @@ fn besides() -> Vec<Request> {
     let token = json!({ "display_name": "Guion", "scopes": ["task.read"], "user_id": "$user" });
     vec![
         ("CreateTask", "", json!({ "task": delegated })),
+        ("RaiseEmergency", "", json!({ "reporter_user_id": "$user" })),
         (
             "UpdateTask",
             "",

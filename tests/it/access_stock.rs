@@ -57,6 +57,7 @@ pub fn kinds(name: &str) -> &'static [Kind] {
         "$deleted_user" => &[Seen, Foreign, Absent],
         "$invited" | "$inactive" | "$locked" => &[Seen, Foreign, Gone, Absent],
         "$api_token" | "$session" => &[Own, Foreign, Gone, Absent],
+        "$emergency" | "$my_emergency" => &[Own, Seen, Foreign, Absent],
         "$zone" => &[Seen, Absent],
         _ => &[],
     }
@@ -72,7 +73,7 @@ pub struct Live {
 }
 
 /// Tables in the order in which they can be filled.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "zones (id, code, display_name, boundary)",
     "users (id, uid, email, username, password_hash, display_name, level, telegram_id, email_verify_time, create_time, update_time)",
     "user_zones (user_id, zone_id)",
@@ -85,6 +86,7 @@ const TABLES: [&str; 11] = [
     "tasks (id, uid, code, title, kind, priority, state, planned_start_time, actual_start_time, actual_end_time,
             pause_start_time, location, delegate_user_id, creator_user_id, create_time, update_time, delete_time)",
     "assignments (task_id, agent_id, exclusive, occupying, create_time)",
+    "emergencies (id, uid, task_id, reporter_user_id, source, state, stage, due_time, create_time, update_time)",
 ];
 
 /// A zone that limits a supervisor, and one that does not; points in them.
@@ -305,6 +307,7 @@ impl Stock {
             "$telegram" => number(7_000_000_000 + self.a_user(name, kind, live)),
             "$person" => (format!("p{}", self.a_user(name, kind, live)), None),
             "$api_token" => number(self.an_api_token(kind, live)),
+            "$emergency" | "$my_emergency" => number(self.an_emergency(kind, live)),
             "$zone" => number(self.a_zone(kind)),
             "$session" => {
                 let user = if kind == Kind::Foreign { self.stranger } else { live.user };
@@ -341,6 +344,19 @@ impl Stock {
                 task
             }
         }
+    }
+
+    /// One that nobody is called for before the test is over.
+    fn an_emergency(&mut self, kind: Kind, live: &mut Live) -> i64 {
+        if kind == Kind::Absent {
+            return NOTHING;
+        }
+        let reporter = if kind == Kind::Own { live.user } else { self.stranger };
+        let (id, task) = (self.id(), self.a_task("$task", kind, live));
+        let due = "now() + interval '1 day'";
+        let row = format!("{id}, gen_random_uuid(), {task}, {reporter}, 1, 1, 1, {due}, now(), now()");
+        self.add("emergencies", row);
+        id
     }
 
     fn an_agent(&mut self, name: &str, kind: Kind, live: &mut Live) -> i64 {

@@ -176,6 +176,10 @@ const FREE: &[(&str, &str)] = &[
         "gad.v1.WatchRequest.filter",
         "absent is everything; its own fields have rules",
     ),
+    (
+        "gad.v1.RaiseEmergencyRequest.location",
+        "an emergency that nobody can place is one all the same",
+    ),
 ];
 
 #[test]
@@ -404,16 +408,17 @@ fn every_change_can_be_repeated_without_harm() {
         let has_id = method.input().get_field_by_name("request_id").is_some();
         let reused = rule.reasons.contains(&pb::ErrorReason::IdempotencyKeyReused);
         let name = method.name();
-        match rule.rate {
-            RateClass::Write | RateClass::Admin if exempt => {}
-            RateClass::Write | RateClass::Admin if !has_id => wrong.push(format!("{name}: no request_id")),
-            RateClass::Write | RateClass::Admin if !rule.audited => wrong.push(format!("{name}: not audited")),
-            RateClass::Write | RateClass::Admin if !reused => {
+        let changes = matches!(rule.rate, RateClass::Write | RateClass::Admin | RateClass::Emergency);
+        match changes {
+            true if exempt => {}
+            true if !has_id => wrong.push(format!("{name}: no request_id")),
+            true if !rule.audited => wrong.push(format!("{name}: not audited")),
+            true if !reused => {
                 wrong.push(format!("{name}: IDEMPOTENCY_KEY_REUSED is not declared"));
             }
-            RateClass::Write | RateClass::Admin => {}
-            _ if has_id || reused => wrong.push(format!("{name}: a request id, and no change")),
-            _ => {}
+            true => {}
+            false if has_id || reused => wrong.push(format!("{name}: a request id, and no change")),
+            false => {}
         }
     }
     none(wrong);
@@ -448,6 +453,9 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::ConsentText),
         Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
+        Error::NotFound(Missing::Emergency),
+        Error::TaskNowhere,
+        Error::NoAgentAvailable,
         Error::IllegalStep {
             action: Action::Start,
             state: State::Finished,

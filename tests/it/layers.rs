@@ -26,6 +26,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // `app` for its clock: what runs by itself has nobody who could tell it the time.
     ("live", &["app", "config", "domain", "error", "store"]),
     ("privacy", &["app", "audit", "domain", "error", "identity", "store"]),
+    ("dispatch", &["domain", "error", "store"]),
+    ("emergency", &["app", "audit", "dispatch", "domain", "error", "store"]),
     ("outbound", &[]),
     ("mail", &["app", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
@@ -33,7 +35,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "admin", "audit", "config", "error", "identity", "live", "mail", "privacy", "store",
+            "admin",
+            "audit",
+            "config",
+            "emergency",
+            "error",
+            "identity",
+            "live",
+            "mail",
+            "privacy",
+            "store",
         ],
     ),
     (
@@ -43,7 +54,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "audit",
             "codec",
             "descriptor",
+            "dispatch",
             "domain",
+            "emergency",
             "error",
             "identity",
             "live",

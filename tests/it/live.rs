@@ -28,7 +28,12 @@ impl Watcher {
 
     /// Begins to watch from now on, and waits until it does.
     pub async fn live(person: &Person) -> Self {
-        let mut watcher = Self::start(person, pb::WatchRequest::default()).await;
+        Self::live_to(person, pb::WatchRequest::default()).await
+    }
+
+    /// The same, to what the request asks for.
+    pub async fn live_to(person: &Person, request: pb::WatchRequest) -> Self {
+        let mut watcher = Self::start(person, request).await;
         // "Now" is where the replica has read to: what happened just before may still be on its way.
         loop {
             match watcher.next().await {

@@ -246,6 +246,8 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
     match method.name() {
         "CreateTask" => request["task"]["title"] = json!("Otra cosa"),
         "CreateAgent" => request["agent"]["rank"] = json!("Otro rango"),
+        "RaiseEmergency" => request["description"] = json!("Otra emergencia"),
+        "SeeEmergency" | "AcknowledgeEmergency" | "ArriveAtEmergency" => request["note"] = json!("Otra nota"),
         "CreateUser" => request["password_expired"] = json!(true),
         "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
         "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),

@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 10] = [
+pub const BY_OBJECT: [&str; 14] = [
+    "RaiseEmergency",
+    "SeeEmergency",
+    "AcknowledgeEmergency",
+    "ArriveAtEmergency",
     "SetUserPassword",
     "ListTasks",
     "ListAgents",
@@ -43,6 +47,7 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_people::rows(),
         crate::matrix_privacy::rows(),
         audits(),
+        crate::matrix_field::rows(),
     ]
     .concat()
 }

@@ -99,6 +99,7 @@ async fn snapshot(person: &Person) -> (BTreeSet<i64>, BTreeSet<i64>) {
         match row.resource.unwrap() {
             pb::snapshot_row::Resource::Task(task) => tasks.insert(task.id),
             pb::snapshot_row::Resource::Agent(agent) => agents.insert(agent.id),
+            pb::snapshot_row::Resource::Emergency(emergency) => panic!("{emergency:?}"),
         };
     }
     (tasks, agents)
@@ -368,6 +369,7 @@ async fn tasks_and_agents_come_into_sight_and_go_out_of_it() {
             pb::event::Resource::Task(task) => task.id,
             pb::event::Resource::Agent(agent) => agent.id,
             pb::event::Resource::Position(fix) => fix.agent_id,
+            pb::event::Resource::Emergency(emergency) => emergency.id,
             pb::event::Resource::Hidden(hidden) => hidden.task_id.max(hidden.agent_id),
         };
         (event.r#type(), id)

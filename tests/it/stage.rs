@@ -258,6 +258,8 @@ impl Stage {
             "$old_version" => self.old_version().await.to_string(),
             "$telegram" => self.identity("telegram_id").await,
             "$username" => self.identity("username").await,
+            "$emergency" => self.an_emergency(&self.supervisor).await,
+            "$my_emergency" => self.an_emergency(&self.agent).await,
             "$api_token" => self.an_api_token().await.to_string(),
             "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
             "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
@@ -300,6 +302,7 @@ impl Stage {
     async fn a_task(&self, name: &str) -> i64 {
         let id = match name {
             "$own" => self.agent.task("De la agente").await.id,
+            "$nowhere" => self.nowhere().await,
             _ => self.scheduled().await.id,
         };
         let step = || pb::TaskStepRequest {
@@ -308,7 +311,8 @@ impl Stage {
         };
         let mut tasks = self.supervisor.tasks();
         match name {
-            "$task" | "$own" => {}
+            "$task" | "$own" | "$nowhere" => {}
+            "$reachable" => self.an_agent_at_hand().await,
             "$mine" => self.assign(id, self.agent.agent_id.unwrap(), false).await,
             "$assigned" => {
                 let agent = self.fresh_agent().await.id;
@@ -348,6 +352,36 @@ impl Stage {
             ..Default::default()
         };
         self.supervisor.tasks().create_task(request).await.unwrap().into_inner()
+    }
+
+    /// Somebody free, just where tasks are.
+    async fn an_agent_at_hand(&self) {
+        let agent = self.fresh_agent().await;
+        self.call_on_duty(agent.id).await;
+        let sql = "insert into agent_locations (agent_id, location, fix_time, source, receive_time)
+                   values ($1, st_makepoint(-74.07, 4.65), $2, 1, $2)";
+        self.database.execute(sql, &[&agent.id, &self.moment.get()]).await.unwrap();
+    }
+
+    /// An open emergency of somebody; of a person it is one.
+    async fn an_emergency(&self, reporter: &Person) -> String {
+        let request = pb::RaiseEmergencyRequest {
+            location: draft("").location,
+            ..Default::default()
+        };
+        let raised = reporter.emergencies().raise_emergency(request).await.unwrap().into_inner();
+        raised.id.to_string()
+    }
+
+    /// A task without a place.
+    async fn nowhere(&self) -> i64 {
+        let mut task = draft("Redactar el informe");
+        task.location = None;
+        let request = pb::CreateTaskRequest {
+            task: Some(task),
+            ..Default::default()
+        };
+        self.supervisor.tasks().create_task(request).await.unwrap().into_inner().id
     }
 
     async fn assign(&self, id: i64, agent_id: i64, exclusive: bool) {

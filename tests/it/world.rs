@@ -15,7 +15,8 @@ use gad::{
     },
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
-        auth_service_client::AuthServiceClient, event_service_client::EventServiceClient,
+        auth_service_client::AuthServiceClient, dispatch_service_client::DispatchServiceClient,
+        emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
         permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
         task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
@@ -103,6 +104,16 @@ impl Person {
     /// Agents.
     pub fn agents(&self) -> AgentServiceClient<Door> {
         AgentServiceClient::new(self.door.clone())
+    }
+
+    /// Dispatch.
+    pub fn dispatch(&self) -> DispatchServiceClient<Door> {
+        DispatchServiceClient::new(self.door.clone())
+    }
+
+    /// Emergencies.
+    pub fn emergencies(&self) -> EmergencyServiceClient<Door> {
+        EmergencyServiceClient::new(self.door.clone())
     }
 
     /// Events.
@@ -382,9 +393,10 @@ pub async fn leave_the_demo(database_url: &str) {
         .unwrap();
 }
 
-/// Warnings go where the test's output goes: shown when it fails.
+/// Warnings, or what `RUST_LOG` says, go where the test's output goes: shown when it fails.
 fn show_logs() {
-    let filter = tracing_subscriber::EnvFilter::new("warn");
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_test_writer()
@@ -425,6 +437,7 @@ pub fn settings(database_url: String) -> ServeSettings {
         rate_limit_logins: 1_000_000,
         rate_limit_registrations: 1_000_000,
         rate_limit_refreshes: 1_000_000,
+        rate_limit_emergencies: 1_000_000,
         rate_limit_handshakes: 1_000_000,
         rate_limit_exports: 1_000_000,
         default_deadline_ms: 20_000,
