@@ -324,6 +324,11 @@ export const en: Messages = {
     [SkipReason.OFF_DUTY]: 'Off duty',
     [SkipReason.UNAVAILABLE]: 'Unavailable',
     [SkipReason.STALE]: 'Position too old',
+    [SkipReason.TOO_FAR]: 'Too far away',
+    [SkipReason.MISMATCH]: 'Of another unit, rank or specialty',
+    [SkipReason.RESTING]: 'Resting',
+    [SkipReason.ASSIGNED]: 'On this task already',
+    [SkipReason.TAKEN]: 'Another order had hold of it',
   },
   sources: {
     [PositionSource.UNSPECIFIED]: 'Unknown source',

@@ -88,6 +88,11 @@ const skips: Texts<SkipReason> = {
   [SkipReason.OFF_DUTY]: 'Fuera de servicio',
   [SkipReason.UNAVAILABLE]: 'No disponible',
   [SkipReason.STALE]: 'Posición antigua',
+  [SkipReason.TOO_FAR]: 'Demasiado lejos',
+  [SkipReason.MISMATCH]: 'De otra unidad, rango o especialidad',
+  [SkipReason.RESTING]: 'Descansa',
+  [SkipReason.ASSIGNED]: 'Ya está en esta tarea',
+  [SkipReason.TAKEN]: 'Otra orden lo ocupaba en ese momento',
 };
 
 const sources: Texts<PositionSource> = {
