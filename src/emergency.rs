@@ -24,6 +24,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(250);
 /// Emergencies of one look.
 const BATCH: i64 = 20;
+/// Longest that one emergency may keep the others waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Method of the audit's rows of what the system does.
 const ESCALATION: &str = "emergency.escalation";
 
@@ -54,7 +56,7 @@ async fn escalate_due(app: &App) -> Result<()> {
 
 /// Calls the next ones, unless another replica does, or somebody has answered meanwhile.
 async fn escalate(app: &App, conn: &mut Conn, id: EmergencyId, task: TaskId, now: Timestamp) -> Result<()> {
-    let tx = conn.begin(None).await?;
+    let tx = conn.begin(Some(PATIENCE)).await?;
     if !store::task::try_lock(&tx, task).await? {
         return Ok(());
     }

@@ -102,6 +102,11 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
         other => UserId(other),
     };
     store::emergency::lock_reporter(change.tx(), reporter).await?;
+    let plan = store::emergency::plan(change.tx()).await?;
+    let earlier = store::emergency::reported(change.tx(), reporter, change.now - plan.repeat).await?;
+    if let Some((_, task)) = earlier {
+        store::task::lock(change.tx(), task).await?;
+    }
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
@@ -110,10 +115,7 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
     let known = known
         .filter(|user| user.deleted.is_none() && user.erased.is_none())
         .ok_or(Error::NotFound(Missing::User))?;
-    let plan = store::emergency::plan(change.tx()).await?;
-    let since = change.now - plan.repeat;
-    if let Some((id, task)) = store::emergency::reported(change.tx(), reporter, since).await? {
-        store::task::lock(change.tx(), task).await?;
+    if let Some((id, _)) = earlier {
         let same = store::emergency::get(change.tx(), id).await?.filter(Emergency::is_open);
         if let Some(same) = same {
             return repeat(change, same).await;
@@ -133,6 +135,7 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
     received.await?;
     change.trail.resource("emergency", id.0);
     change.trail.subject(reporter);
+    change.trail.anew();
     let (emergency, facts) = emergency::call_next(change.tx(), emergency, FactKind::EmergencyRaised, change.now).await?;
     change.tell(facts);
     change.commit(wire::emergency(&emergency)).await
