@@ -14,11 +14,13 @@ use gad::{
     },
 };
 use jiff::Timestamp;
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use secrecy::ExposeSecret as _;
 
 use crate::{
+    children::Mortal,
     live::Watcher,
-    world::{Person, Replica, World, connect, reason, until},
+    world::{Person, Replica, World, channel, connect, reason, until},
 };
 
 const PLACE: pb::LatLng = pb::LatLng {
@@ -339,6 +341,77 @@ async fn an_emergency_goes_on_where_another_server_left_it() {
     })
     .await;
     replica.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_leaves_nothing_or_an_emergency_that_goes_on() {
+    const ROUNDS: usize = 8;
+    let world = World::start().await;
+    let (agent, reporter) = (world.agent().await, world.other_agent().await);
+    only(&world, &[&agent]).await;
+    let second = Some(prost_types::Duration { seconds: 1, nanos: 0 });
+    let plan = pb::EscalationPlan {
+        acknowledge_timeout: second,
+        agent_count: 1,
+        supervisor_timeout: second,
+        retry_interval: second,
+        crew_count: 1,
+        repeat_window: None,
+        ..Default::default()
+    };
+    let request = pb::UpdateEscalationPlanRequest {
+        plan: Some(plan),
+        ..Default::default()
+    };
+    world
+        .administrator()
+        .await
+        .emergencies()
+        .update_escalation_plan(request)
+        .await
+        .unwrap();
+    let World { settings, replica, .. } = world;
+    replica.stop().await;
+    let server = Mortal::serve(&settings);
+    let (mut dice, mut raised) = (StdRng::seed_from_u64(7), Vec::new());
+    for round in 0..ROUNDS {
+        server.ready().await;
+        let person = reporter.over(channel(server.address));
+        let request = pb::RaiseEmergencyRequest {
+            request_id: format!("round-{round}"),
+            ..help()
+        };
+        // Wherever it is by then.
+        let end = std::time::Duration::from_micros(dice.random_range(0..60_000));
+        let calling = person.clone();
+        let asked = request.clone();
+        let call = tokio::spawn(async move { calling.emergencies().raise_emergency(asked).await.map(drop) });
+        tokio::time::sleep(end).await;
+        server.kill();
+        let _ = call.await.unwrap();
+        server.revive();
+        server.ready().await;
+        raised.push(raise(&reporter.over(channel(server.address)), request).await.id);
+    }
+    raised.sort_unstable();
+    raised.dedup();
+    assert_eq!(raised.len(), ROUNDS);
+    let database = connect(settings.database.database_url.expose_secret()).await;
+    let whole = "select count(*) filter (where e.id is not null and exists (select from task_history h where h.task_id = t.id)
+                                           and exists (select from emergency_steps s where s.emergency_id = e.id and s.kind = 1)),
+                        count(*), (select count(*) from emergencies)
+                 from tasks t left join emergencies e on e.task_id = t.id where t.kind = 8";
+    let row = database.query_one(whole, &[]).await.unwrap();
+    let counts: [i64; 3] = [row.get(0), row.get(1), row.get(2)];
+    assert_eq!(counts, [i64::try_from(ROUNDS).unwrap(); 3]);
+    until("everybody is called for each", async || {
+        let row = database
+            .query_one("select count(*) from emergencies where stage = 3", &[])
+            .await;
+        row.unwrap().get::<_, i64>(0) == counts[0]
+    })
+    .await;
+    server.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
