@@ -5,7 +5,8 @@ use std::{hint::black_box, sync::Arc, thread::JoinHandle, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 use gad::{
-    app::{App, Clock},
+    app::App,
+    clock::Clock,
     config::{Cli, Command, DEMO_SECRET, ServeSettings},
     descriptor::{self, Rule},
     layer::access,

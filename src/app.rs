@@ -1,6 +1,6 @@
 //! All that a running server carries; tests start several in one process.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     admin,
     audit::{Audit, Keeper},
+    clock::Clock,
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     emergency,
     error::{Error, Result},
@@ -20,34 +21,6 @@ use crate::{
     privacy::{self, Precision},
     store::{self, Database},
 };
-
-/// Tells the time. Everything below it takes the time as an argument.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
-
-impl Clock {
-    /// The machine's clock.
-    #[expect(clippy::disallowed_methods, reason = "here the time enters the program")]
-    pub fn system() -> Self {
-        Self(Arc::new(Timestamp::now))
-    }
-
-    /// A clock that tells what a function says.
-    pub fn of(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-
-    /// The time, cut to the microseconds that the database keeps.
-    pub fn now(&self) -> Timestamp {
-        crate::store::decode::stored((self.0)())
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Clock")
-    }
-}
 
 /// A running server's parts.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 //!
 //! Modules in reading order; data flows proto → layer → rpc → domain → store → relay → Redis → watch.
 
+pub mod clock;
 pub mod config;
 pub mod pb;
 pub mod codec;

@@ -14,7 +14,8 @@ use tower::{Layer as _, ServiceExt as _, util::MapRequestLayer};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
-    app::{App, Clock},
+    app::App,
+    clock::Clock,
     config::{Environment, ServeSettings},
     descriptor, files,
     health::Health,

@@ -9,7 +9,7 @@ use tonic::{
 };
 
 use crate::{
-    app::Clock,
+    clock::Clock,
     config::{DEMO_ACCOUNTS, DEMO_PASSWORD, SimulateSettings},
     pb::{self, agent_service_client::AgentServiceClient, auth_service_client::AuthServiceClient},
 };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Audit, flood::folded};
 use crate::{
-    app::Clock,
+    clock::Clock,
     domain::audit::{ANCHOR, Entry, day},
     error::Result,
     store::{self, Database},

@@ -29,7 +29,7 @@ use flood::Flood;
 use seat::Seats;
 
 use crate::{
-    app::Clock,
+    clock::Clock,
     domain::{
         audit::{Day, ERASURE, Entry, Erased, Forgotten, Head, OK, Place},
         fact::Fact,

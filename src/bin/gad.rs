@@ -4,8 +4,9 @@ use std::{io::Write as _, path::Path, process::ExitCode};
 
 use gad::{
     admin,
-    app::{App, Clock},
+    app::App,
     audit,
+    clock::Clock,
     config::{self, AuditCommand, Cli, Command, DoctorSettings, EnvoySettings, ServeSettings},
     descriptor, doctor, import, keys, layer, seed,
     serve::Server,

@@ -11,7 +11,7 @@ use super::{
     stream::{Cleared, FeedStream},
 };
 use crate::{
-    app::Clock,
+    clock::Clock,
     error::Result,
     store::{self, Database, outbox::Position},
 };

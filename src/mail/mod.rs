@@ -18,7 +18,7 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::Clock,
+    clock::Clock,
     config::{MailSettings, Post, SmtpTls},
     domain::{UserId, mail::Letter},
     error::{Error, Result},

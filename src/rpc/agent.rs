@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     Call, agent_mask, agent_read as read,
-    change::{Asked, Change},
+    change::{Change, asked},
     nearby, position, wire,
 };
 use crate::{
@@ -208,14 +208,6 @@ async fn set_availability(app: &App, call: &Call, request: pb::SetAvailabilityRe
 async fn done(change: Change<'_>, agent: &Agent) -> Result<Response<pb::Agent>> {
     let answer = wire::agent(agent, change.lens());
     change.commit(answer).await
-}
-
-fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
-    Asked {
-        method,
-        request_id,
-        validate_only: false,
-    }
 }
 
 /// The agent as [`Change::agent`] has it, unless it is deleted.

@@ -7,9 +7,9 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::Change,
+    change::{Change, tried},
     page,
-    user::{asked, giver, heed},
+    user::{giver, heed},
     wire,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateApiTokenRequest) 
         return Err(Error::required("api_token.display_name"));
     }
     let mut conn = app.database.lease().await?;
-    let asked = asked("CreateApiToken", &request.request_id, request.validate_only);
+    let asked = tried("CreateApiToken", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?.sealed();
     let owner = whose(&change.caller, wire.user_id)?;
     store::user::lock(change.tx(), &[change.caller.user, owner]).await?;
@@ -188,7 +188,7 @@ pub async fn list(app: &App, call: &Call, request: pb::ListApiTokensRequest) -> 
 /// RevokeApiToken.
 pub async fn revoke(app: &App, call: &Call, request: pb::RevokeApiTokenRequest) -> Result<Response<pb::ApiToken>> {
     let mut conn = app.database.lease().await?;
-    let asked = asked("RevokeApiToken", &request.request_id, false);
+    let asked = tried("RevokeApiToken", &request.request_id, false);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);

@@ -52,6 +52,20 @@ pub struct Asked<'a> {
     pub validate_only: bool,
 }
 
+/// A mutation that is meant.
+pub fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
+    tried(method, request_id, false)
+}
+
+/// A mutation that is perhaps only to be checked.
+pub fn tried<'a>(method: &'static str, request_id: &'a str, validate_only: bool) -> Asked<'a> {
+    Asked {
+        method,
+        request_id,
+        validate_only,
+    }
+}
+
 /// A mutation under way.
 pub struct Change<'a> {
     app: &'a App,

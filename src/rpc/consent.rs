@@ -6,9 +6,9 @@ use tonic::Response;
 
 use super::{
     Call,
-    change::Change,
+    change::{Change, asked},
     page,
-    privacy::{asked, whom_noted},
+    privacy::whom_noted,
     wire,
 };
 use crate::{

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Asked, Change},
+    change::{Change, asked},
     nearby::fix_age,
     task::permit,
     task_read as read, wire,
@@ -156,14 +156,6 @@ async fn update(app: &App, call: &Call, request: pb::UpdateDispatchPolicyRequest
     wire::check_etag(&etag, before.revision)?;
     let policy = store::dispatch::save(change.tx(), &policy, change.now).await?;
     change.commit(wire_policy(&policy)).await
-}
-
-fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
-    Asked {
-        method,
-        request_id,
-        validate_only: false,
-    }
 }
 
 /// A policy as somebody wants it.

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Asked, Change},
+    change::{Change, asked},
     page, wire,
 };
 use crate::{
@@ -318,14 +318,6 @@ async fn update_plan(app: &App, call: &Call, request: pb::UpdateEscalationPlanRe
     wire::check_etag(&etag, before.revision)?;
     let plan = store::emergency::save_plan(change.tx(), &plan, change.now).await?;
     change.commit(wire_plan(&plan)).await
-}
-
-fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
-    Asked {
-        method,
-        request_id,
-        validate_only: false,
-    }
 }
 
 fn read_plan(plan: pb::EscalationPlan) -> Result<Plan> {

@@ -2,7 +2,11 @@
 
 use tonic::Response;
 
-use super::{Call, agent_read, change::Change, privacy::asked, wire};
+use super::{
+    Call, agent_read,
+    change::{Change, asked},
+    wire,
+};
 use crate::{
     app::App,
     domain::{AgentId, access::Level},

@@ -7,8 +7,8 @@ use tonic::Response;
 
 use super::{
     Call,
-    change::{Asked, Change, keyed},
-    privacy::{asked, whom, whom_noted},
+    change::{Asked, Change, asked, keyed},
+    privacy::{whom, whom_noted},
     wire,
 };
 use crate::{

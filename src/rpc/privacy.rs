@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Asked, Change},
+    change::{Asked, Change, asked},
     consent, export, location, national_id, retention,
     user::heed,
     wire,
@@ -146,14 +146,6 @@ impl PrivacyService for Privacy {
 }
 
 /// A change that an RPC asks for.
-pub fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
-    Asked {
-        method,
-        request_id,
-        validate_only: false,
-    }
-}
-
 /// The user that a caller may ask for: 0 is oneself, and others are there for administrators.
 pub fn whom(caller: &Caller, user_id: i64) -> Result<UserId> {
     if user_id == 0 || user_id == caller.user.0 {

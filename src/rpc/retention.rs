@@ -3,7 +3,11 @@
 use jiff::SignedDuration;
 use tonic::Response;
 
-use super::{Call, change::Change, privacy::asked, wire};
+use super::{
+    Call,
+    change::{Change, asked},
+    wire,
+};
 use crate::{
     app::App,
     domain::retention::{Kind, Policy},

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Asked, Change},
+    change::{Asked, Change, asked},
     task_mask, task_read as read, wire,
 };
 use crate::{
@@ -414,14 +414,6 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
     change.tell_of(crew).await?;
     follow(&mut change, &task, Action::Unassign, "").await?;
     answer(change, &task).await
-}
-
-fn asked<'a>(method: &'static str, request_id: &'a str) -> Asked<'a> {
-    Asked {
-        method,
-        request_id,
-        validate_only: false,
-    }
 }
 
 fn illegal(step: crate::domain::task::IllegalStep) -> Error {

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call, auth_password,
-    change::{Asked, Change, keyed},
+    change::{Change, keyed, tried},
     letter::{self, Addressee},
     national_id, user_access as access, user_mask as mask, user_read as read, wire,
 };
@@ -133,7 +133,7 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateUserRequest) -> R
     let password_hash = first_password(app, &request.password, wire.service, &personal).await?;
     let national_id = national_id::given(&request.national_id)?;
     let mut conn = app.database.lease().await?;
-    let asked = asked("CreateUser", &request.request_id, request.validate_only);
+    let asked = tried("CreateUser", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &unsaid(app, &request)).await?;
     store::user::lock(change.tx(), &[change.caller.user]).await?;
     if let Some(answer) = change.replay().await? {
@@ -197,7 +197,7 @@ async fn greet(app: &App, change: &Change<'_>, user: &User, has_password: bool) 
 pub async fn invite(app: &App, call: &Call, request: pb::UserStepRequest) -> Result<Response<pb::User>> {
     let id = UserId(request.id);
     let mut conn = app.database.lease().await?;
-    let asked = asked("InviteUser", &request.request_id, request.validate_only);
+    let asked = tried("InviteUser", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     if let Some(answer) = change.replay().await? {
@@ -223,7 +223,7 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateUserRequest) -> R
     let etag = first_filled(&request.etag, &wire.etag);
     let id = UserId(wire.id);
     let mut conn = app.database.lease().await?;
-    let asked = asked("UpdateUser", &request.request_id, request.validate_only);
+    let asked = tried("UpdateUser", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     lock_agent(&change, id).await?;
@@ -245,7 +245,7 @@ pub async fn update_me(app: &App, call: &Call, request: pb::UpdateMeRequest) -> 
     let wire = request.user.clone().unwrap_or_default();
     let etag = first_filled(&request.etag, &wire.etag);
     let mut conn = app.database.lease().await?;
-    let asked = asked("UpdateMe", &request.request_id, request.validate_only);
+    let asked = tried("UpdateMe", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
     let id = change.caller.user;
     store::user::lock(change.tx(), &[id]).await?;
@@ -289,7 +289,7 @@ pub async fn set_level(app: &App, call: &Call, request: pb::SetUserLevelRequest)
     let authority = authority("level", request.level, &request.zone_ids)?;
     let id = UserId(request.id);
     let mut conn = app.database.lease().await?;
-    let asked = asked("SetUserLevel", &request.request_id, request.validate_only);
+    let asked = tried("SetUserLevel", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     if let Some(answer) = change.replay().await? {
@@ -308,14 +308,6 @@ pub async fn set_level(app: &App, call: &Call, request: pb::SetUserLevelRequest)
 }
 
 /// What a mutation asks for.
-pub fn asked<'a>(method: &'static str, request_id: &'a str, validate_only: bool) -> Asked<'a> {
-    Asked {
-        method,
-        request_id,
-        validate_only,
-    }
-}
-
 fn first_filled(one: &str, other: &str) -> String {
     if one.is_empty() { other.to_owned() } else { one.to_owned() }
 }

@@ -6,8 +6,8 @@ use tonic::Response;
 use super::{
     Call, auth_password,
     auth_session::oldest_token,
-    change::{Change, keyed},
-    user::{asked, giver, heed, living, lock_agent},
+    change::{Change, keyed, tried},
+    user::{giver, heed, living, lock_agent},
     wire,
 };
 use crate::{
@@ -102,7 +102,7 @@ async fn change(
 ) -> Result<Response<pb::User>> {
     let id = UserId(request.id);
     let mut conn = app.database.lease().await?;
-    let asked = asked(method, &request.request_id, request.validate_only);
+    let asked = tried(method, &request.request_id, request.validate_only);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     lock_agent(&change, id).await?;
@@ -142,7 +142,7 @@ pub async fn set_password(app: &App, call: &Call, request: pb::SetUserPasswordRe
         ..request.clone()
     };
     let mut conn = app.database.lease().await?;
-    let asked = asked("SetUserPassword", &request.request_id, request.validate_only);
+    let asked = tried("SetUserPassword", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &hashed).await?;
     store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     if let Some(answer) = change.replay().await? {
@@ -199,7 +199,7 @@ async fn go_off_duty(change: &mut Change<'_>, user: &User) -> Result<()> {
 pub async fn delete(app: &App, call: &Call, request: pb::DeleteUserRequest) -> Result<Response<pb::User>> {
     let id = UserId(request.id);
     let mut conn = app.database.lease().await?;
-    let asked = asked("DeleteUser", &request.request_id, request.validate_only);
+    let asked = tried("DeleteUser", &request.request_id, request.validate_only);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     let agent = lock_agent(&change, id).await?;
@@ -233,7 +233,7 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteUserRequest) -> R
 pub async fn undelete(app: &App, call: &Call, request: pb::UserStepRequest) -> Result<Response<pb::User>> {
     let id = UserId(request.id);
     let mut conn = app.database.lease().await?;
-    let asked = asked("UndeleteUser", &request.request_id, request.validate_only);
+    let asked = tried("UndeleteUser", &request.request_id, request.validate_only);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::user::lock(change.tx(), &[change.caller.user, id]).await?;
     if let Some(answer) = change.replay().await? {

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Asked, Change},
+    change::{Change, tried},
     wire, zone_mask as mask,
 };
 use crate::{
@@ -72,7 +72,7 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateZoneRequest) -> R
     let (code, name) = (mask::code(&wire)?, mask::display_name(&wire)?);
     let boundary = mask::boundary(&wire)?;
     let mut conn = app.database.lease().await?;
-    let asked = asked("CreateZone", &request.request_id, request.validate_only);
+    let asked = tried("CreateZone", &request.request_id, request.validate_only);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::zone::lock(change.tx()).await?;
     if let Some(answer) = change.replay().await? {
@@ -96,7 +96,7 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateZoneRequest) -> R
     }
     let etag = if request.etag.is_empty() { &wire.etag } else { &request.etag };
     let mut conn = app.database.lease().await?;
-    let asked = asked("UpdateZone", &request.request_id, request.validate_only);
+    let asked = tried("UpdateZone", &request.request_id, request.validate_only);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::zone::lock(change.tx()).await?;
     if let Some(answer) = change.replay().await? {
@@ -115,7 +115,7 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateZoneRequest) -> R
 /// DeleteZone.
 pub async fn delete(app: &App, call: &Call, request: pb::DeleteZoneRequest) -> Result<Response<pb::Zone>> {
     let mut conn = app.database.lease().await?;
-    let asked = asked("DeleteZone", &request.request_id, request.validate_only);
+    let asked = tried("DeleteZone", &request.request_id, request.validate_only);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     store::zone::lock(change.tx()).await?;
     if let Some(answer) = change.replay().await? {
@@ -130,14 +130,6 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteZoneRequest) -> R
     store::zone::delete(change.tx(), zone.id).await?;
     change.trail.gone();
     change.commit(wire::zone(&zone)).await
-}
-
-fn asked<'a>(method: &'static str, request_id: &'a str, validate_only: bool) -> Asked<'a> {
-    Asked {
-        method,
-        request_id,
-        validate_only,
-    }
 }
 
 /// The zone as it is now, and its etag is the one the caller saw (or none is given).

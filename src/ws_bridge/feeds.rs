@@ -9,7 +9,6 @@ use std::{
 use prost::Message as _;
 
 use super::{
-    clock::Clock,
     ended::Ended,
     feed::{Feed, Start, Terms},
     frame::Wish,
@@ -18,7 +17,7 @@ use super::{
     token::{Credential, Identity},
     upstream::Upstream,
 };
-use crate::pb::WatchFilter;
+use crate::{clock::Clock, pb::WatchFilter};
 
 /// How long a main feed stays when its last member left: long enough for one who reconnects.
 pub const LINGER: Duration = Duration::from_secs(5);

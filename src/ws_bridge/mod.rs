@@ -5,7 +5,7 @@
 //! from there at its client's pace; one that falls out of the ring is told so, with a cursor. Who comes with a cursor that
 //! the main feed's ring does not reach gets a feed of its own, and goes over to the main feed where both meet.
 
-pub mod clock;
+pub mod wait;
 mod door;
 mod ended;
 mod feed;

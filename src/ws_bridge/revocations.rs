@@ -17,9 +17,9 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::{
-    clock::jitter,
     token::{Credential, Identity},
     upstream::Upstream,
+    wait::jitter,
 };
 use crate::pb;
 

@@ -18,9 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Shared,
-    clock::Clock,
-    door,
+    Shared, door,
     feed::Terms,
     feeds::Feeds,
     json::Json,
@@ -31,7 +29,7 @@ use super::{
     token::Tokens,
     upstream::Upstream,
 };
-use crate::{address::Proxies, config::BridgeSettings, telemetry::Metrics};
+use crate::{address::Proxies, clock::Clock, config::BridgeSettings, telemetry::Metrics};
 
 /// How long a message is kept that everybody has read: for those who lose their connection and come back.
 const KEPT: Duration = Duration::from_secs(30);

@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::{
     Shared,
-    clock::until,
     door::Refused,
     ended::Ended,
     frame::{self, ClientFrame, Problem, Welcome, Wish},
@@ -23,6 +22,7 @@ use super::{
     limit::{Entry, FrameBudget, UserEntry},
     subscription::{Heard, Subscription},
     token::{Credential, Refusal},
+    wait::until,
 };
 
 /// Time that a client has to say who it is.

@@ -21,7 +21,6 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{
     Shared,
-    clock::until,
     door::{Refused, Visitor, bearer, tell},
     ended::Ended,
     frame,
@@ -30,6 +29,7 @@ use super::{
     query,
     revocations::Listed,
     subscription::{Heard, Subscription},
+    wait::until,
 };
 
 /// What a browser waits before it comes back, in milliseconds.

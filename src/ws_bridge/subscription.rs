@@ -97,7 +97,6 @@ mod tests {
 
     use super::{
         super::{
-            clock::Clock,
             feed::{Feed, Terms},
             item::Kind,
             json::Json,
@@ -108,7 +107,7 @@ mod tests {
         },
         *,
     };
-    use crate::{config::UpstreamTls, pb::WatchFilter};
+    use crate::{clock::Clock, config::UpstreamTls, pb::WatchFilter};
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH

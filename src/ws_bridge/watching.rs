@@ -6,11 +6,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::Streaming;
 
 use super::{
-    clock::jitter,
     ended::{Ended, Next},
     feed::{Feed, Start},
     feeds::{Feeds, Key, LINGER},
     item::Kind,
+    wait::jitter,
 };
 use crate::pb::{WatchRequest, WatchResponse, watch_response};
 

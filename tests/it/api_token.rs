@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     pb::{self, EndReason, UserLevel},
 };
 use jiff::Timestamp;

@@ -129,7 +129,7 @@ async fn inside_parts_prove_who_they_are_by_certificate() {
     settings.tls_cert = Some(server.certificate.clone());
     settings.tls_key = Some(server.key.clone());
     settings.tls_client_ca = Some(authority.file());
-    let replica = Replica::start(settings, gad::app::Clock::system()).await;
+    let replica = Replica::start(settings, gad::clock::Clock::system()).await;
 
     let tls = UpstreamTls {
         upstream_ca: Some(authority.file()),
@@ -206,7 +206,7 @@ async fn redis_is_spoken_to_by_tls_and_only_with_a_certificate_that_is_trusted()
     world.supervisor().await;
     let mut settings = world.settings.clone();
     settings.redis.redis_tls_ca = None;
-    let distrustful = Replica::start(settings, gad::app::Clock::system()).await;
+    let distrustful = Replica::start(settings, gad::clock::Clock::system()).await;
     let login = gad::pb::LoginRequest {
         email: "supervisor@gad.example".to_owned(),
         password: "no".to_owned(),

@@ -467,7 +467,7 @@ async fn an_anchor_that_is_removed_is_named_even_if_all_is_taken_back() {
 
     // Another server writes more, and then the whole database is taken back to before it, as a backup would.
     let settings = crate::world::settings(scene.url.clone());
-    let replica = Replica::start(settings, gad::app::Clock::system()).await;
+    let replica = Replica::start(settings, gad::clock::Clock::system()).await;
     let login = crate::newcomer::login(&replica.channel(), "admin@gad.example", gad::config::DEMO_PASSWORD, "").await;
     login.unwrap();
     replica.stop().await;

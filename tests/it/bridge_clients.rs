@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use futures::{SinkExt as _, StreamExt as _};
 use gad::{
+    clock::Clock,
     config::{BridgeSettings, DEMO_BRIDGE_TOKEN, LogFormat, TelemetrySettings, UpstreamTls},
-    ws_bridge::{Bridge, clock::Clock, meter::Stats},
+    ws_bridge::{Bridge, meter::Stats},
 };
 use serde_json::{Value, json};
 use tokio::{

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use gad::{app::Clock, config::DEMO_ACCOUNTS, pb};
+use gad::{clock::Clock, config::DEMO_ACCOUNTS, pb};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::http::StatusCode;

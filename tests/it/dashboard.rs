@@ -12,7 +12,7 @@ use std::{
 };
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     config::{DEMO_ACCOUNTS, DEMO_PASSWORD},
 };
 use jiff::SignedDuration;

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures::future::join_all;
 use gad::{
-    app::Clock,
+    clock::Clock,
     pb::{
         self, EmergencyOutcome, EmergencyState, EmergencyStepKind as Kind, EscalationStage, EventType, TaskKind, TaskPriority,
         TaskState, event, watch_response::Item,

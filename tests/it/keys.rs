@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     config::{DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings},
     domain::mail::Purpose,
     identity::Seal,

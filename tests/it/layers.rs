@@ -21,15 +21,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("identity", &["domain", "error", "store"]),
     (
         "audit",
-        &["app", "config", "descriptor", "domain", "error", "identity", "pb", "store"],
+        &["clock", "config", "descriptor", "domain", "error", "identity", "pb", "store"],
     ),
-    // `app` for its clock: what runs by itself has nobody who could tell it the time.
-    ("live", &["app", "config", "domain", "error", "store"]),
+    ("clock", &[]),
+    // `clock`: what runs by itself has nobody who could tell it the time.
+    ("live", &["clock", "config", "domain", "error", "store"]),
     ("privacy", &["app", "audit", "domain", "error", "identity", "store"]),
     ("dispatch", &["domain", "error", "store"]),
     ("emergency", &["app", "audit", "dispatch", "domain", "error", "store"]),
     ("outbound", &[]),
-    ("mail", &["app", "config", "domain", "error", "identity", "store"]),
+    ("mail", &["clock", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
     ("keys", &["audit", "config", "error", "identity", "mail", "store"]),
     (
@@ -37,6 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "admin",
             "audit",
+            "clock",
             "config",
             "emergency",
             "error",
@@ -91,6 +93,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "serve",
         &[
             "app",
+            "clock",
             "config",
             "descriptor",
             "files",
@@ -104,11 +107,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("seed", &["config", "domain", "identity", "store"]),
     ("import", &["config", "domain", "store"]),
-    ("simulate", &["app", "config", "pb"]),
+    ("simulate", &["clock", "config", "pb"]),
     ("doctor", &["config", "error", "live", "store"]),
     ("stack", &["config"]),
     // `descriptor` for the JSON of messages, which is made from it.
-    ("ws_bridge", &["address", "config", "descriptor", "pb", "telemetry"]),
+    ("ws_bridge", &["address", "clock", "config", "descriptor", "pb", "telemetry"]),
     ("bot", &["config", "pb", "telemetry"]),
 ];
 
@@ -151,7 +154,7 @@ const SQL: &[(&str, &str)] = &[
 ];
 
 /// Where time, chance and environment enter.
-const OUTSIDE: &[&str] = &["src/config/reading.rs", "src/app.rs", "src/ws_bridge/clock.rs"];
+const OUTSIDE: &[&str] = &["src/config/reading.rs", "src/clock.rs", "src/ws_bridge/wait.rs"];
 
 struct Source {
     /// Path from the package's folder.

@@ -417,7 +417,7 @@ async fn a_redis_that_hangs_holds_nobody_up_for_long() {
     let supervisor = world.supervisor().await;
     let mut settings = world.settings.clone();
     settings.redis.redis_url = Some(format!("redis://{address}/").into());
-    let server = world::Replica::start(settings, gad::app::Clock::system()).await;
+    let server = world::Replica::start(settings, gad::clock::Clock::system()).await;
     let supervisor = supervisor.over(server.channel());
     for _ in 0..20 {
         tokio::time::timeout(Duration::from_secs(2), me(&supervisor))

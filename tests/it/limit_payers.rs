@@ -1,7 +1,7 @@
 //! Against whom calls count: people who are behind one address, programs that are one person's, and what browsers may read of it.
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     pb::{self, auth_service_client::AuthServiceClient},
 };
 use reqwest::header::HeaderMap;

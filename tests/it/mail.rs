@@ -396,7 +396,7 @@ async fn an_invitation_ends_when_a_password_is_set_another_way() {
     let world = World::start().await;
     let rosa = Newcomer::to(&world, "rosa").await;
     rosa.set("password_hash = null").await;
-    let (app, _) = App::start(world.settings.clone(), gad::app::Clock::system()).await.unwrap();
+    let (app, _) = App::start(world.settings.clone(), gad::clock::Clock::system()).await.unwrap();
     let mut conn = app.database.lease().await.unwrap();
     let user = store::user::get(&*conn, UserId(rosa.id)).await.unwrap().unwrap();
     let tx = conn.begin(None).await.unwrap();

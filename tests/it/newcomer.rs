@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     config::{DEMO_PASSWORD, DEMO_SECRET},
     domain::{
         UserId,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     pb::{self, FixRefusal, PositionSource, watch_response::Item},
     store::{self, Database},
 };

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     pb::{self, Availability, ConsentEffect, ConsentPurpose, FixRefusal, watch_response::Item},
 };
 use jiff::Timestamp;

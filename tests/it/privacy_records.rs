@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     identity::{Seal, national_id},
     pb::{self, RetentionKind},
     store::Database,

@@ -16,7 +16,7 @@ pub async fn withdraw_tokens(world: &World, user: i64) {
         user: UserId(user),
         version: 2,
     };
-    store::revocation::add(&tx, revoked, gad::app::Clock::system().now())
+    store::revocation::add(&tx, revoked, gad::clock::Clock::system().now())
         .await
         .unwrap();
     tx.commit().await.unwrap();

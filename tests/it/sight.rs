@@ -52,7 +52,7 @@ async fn get_task(person: &Person, id: i64) -> Result<pb::Task, Status> {
 
 /// Moves an agent, some seconds from now.
 async fn report(person: &Person, agent_id: i64, location: pb::LatLng, later: i64) -> pb::ReportPositionsResponse {
-    let now = gad::app::Clock::system().now();
+    let now = gad::clock::Clock::system().now();
     let fix = pb::Position {
         agent_id,
         location: Some(location),
@@ -290,7 +290,7 @@ async fn a_track_is_seen_where_it_lies_within_the_zones() {
             agent_id: id,
             page_size: 2,
             end_time: Some(prost_types::Timestamp {
-                seconds: gad::app::Clock::system().now().as_second() + 60,
+                seconds: gad::clock::Clock::system().now().as_second() + 60,
                 nanos: 0,
             }),
             ..Default::default()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     config::DEMO_BRIDGE_TOKEN,
     domain::mail::Purpose,
     identity::Secret,

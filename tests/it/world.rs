@@ -8,7 +8,7 @@ use std::{
 };
 
 use gad::{
-    app::Clock,
+    clock::Clock,
     config::{
         AccountSettings, DEMO_ACCOUNTS, DEMO_DOMAIN, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, LogFormat,
         MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,

@@ -363,7 +363,7 @@ async fn nothing_slips_between_zones_that_change_while_it_comes() {
     let fixes = async {
         for number in 0..40 {
             let (lat, lng) = corners[number % 2];
-            let now = gad::app::Clock::system().now();
+            let now = gad::clock::Clock::system().now();
             let fix = pb::Position {
                 agent_id: agent.agent_id.unwrap(),
                 location: Some(point(lat + 0.2, lng + 0.2)),

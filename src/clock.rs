@@ -1,9 +1,8 @@
-//! Where time and chance enter the bridge.
+//! Where time enters the program.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use rand::Rng as _;
 
 /// Tells the time. Everything below it takes the time as an argument.
 #[derive(Clone)]
@@ -21,9 +20,10 @@ impl Clock {
         Self(Arc::new(tell))
     }
 
-    /// The time.
+    /// The time, cut to the microseconds that the database keeps, so that what was written is what is read.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        let now = (self.0)();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 }
 
@@ -31,15 +31,4 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
     }
-}
-
-/// Some wait between nothing and `most`, so that many who wait do not come back together.
-#[expect(clippy::disallowed_methods, reason = "here chance enters the program")]
-pub fn jitter(most: Duration) -> Duration {
-    most.mul_f64(rand::rng().random_range(0.0..=1.0))
-}
-
-/// How long until `then`; nothing if it is past.
-pub fn until(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(then.duration_since(now)).unwrap_or_default()
 }
