@@ -23,7 +23,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// The place that a text of [`Position::to_string`] names.
+    /// The place that a text names, as `Display` writes it.
     pub fn parse(text: &str) -> Option<Self> {
         let (xid, seq) = text.split_once('-')?;
         Some(Self {
