@@ -64,7 +64,8 @@ async fn escalate(app: &App, conn: &mut Conn, id: EmergencyId, task: TaskId, now
     let Some(emergency) = emergency.filter(|emergency| emergency.due.is_some_and(|due| due <= now)) else {
         return Ok(());
     };
-    let (_, facts) = call_next(&tx, emergency, FactKind::EmergencyChanged, now).await?;
+    let plan = store::emergency::plan(&tx).await?;
+    let (_, facts) = call_next(&tx, emergency, &plan, FactKind::EmergencyChanged, now).await?;
     let mut seat = app.audit.seat(&tx, now).await?;
     let entry = Entry::by_system(ESCALATION, format!("emergency/{}", id.0), "{}".to_owned(), app.uid(now), now);
     app.audit.append(&tx, &mut seat, vec![entry], &facts).await?;
@@ -75,13 +76,24 @@ async fn escalate(app: &App, conn: &mut Conn, id: EmergencyId, task: TaskId, now
 }
 
 /// Sends one more agent if more are to be sent, calls whoever is next, and says when to look again. The task is locked.
-pub async fn call_next(tx: &Tx<'_>, mut emergency: Emergency, kind: FactKind, now: Timestamp) -> Result<(Emergency, Vec<Fact>)> {
-    let plan = store::emergency::plan(tx).await?;
+pub async fn call_next(
+    tx: &Tx<'_>,
+    mut emergency: Emergency,
+    plan: &Plan,
+    kind: FactKind,
+    now: Timestamp,
+) -> Result<(Emergency, Vec<Fact>)> {
     let task = store::task::get(tx, emergency.task).await?;
     let task = task.ok_or_else(|| Error::internal("the task of an emergency is gone"))?;
-    let mut facts = send_one(tx, &emergency, &task, &plan, now).await?;
-    let found = !facts.is_empty();
-    let (stage, due) = emergency.after_try(&plan, found, now);
+    // Somebody cares for it, and somebody was put on it meanwhile: nobody else is needed.
+    let served = emergency.state >= State::Acknowledged && !task.assignments.is_empty();
+    let mut facts = match served {
+        true => Vec::new(),
+        false => send_one(tx, &emergency, &task, plan, now).await?,
+    };
+    let sent = !facts.is_empty();
+    let found = served || sent;
+    let (stage, due) = emergency.after_try(plan, found, now);
     let first = emergency.called == 0 && emergency.stage == Stage::Agents;
     if !found && first && emergency.state < State::Acknowledged {
         note(tx, &emergency, StepKind::Unassigned, None, String::new(), now).await?;
@@ -90,7 +102,7 @@ pub async fn call_next(tx: &Tx<'_>, mut emergency: Emergency, kind: FactKind, no
         emergency.stage = stage;
         note(tx, &emergency, StepKind::Escalated, None, String::new(), now).await?;
     }
-    emergency.called += u32::from(found);
+    emergency.called += u32::from(sent);
     emergency.due = due;
     let before = Before {
         audience: emergency.audience.clone(),

@@ -136,7 +136,7 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
     change.trail.resource("emergency", id.0);
     change.trail.subject(reporter);
     change.trail.anew();
-    let (emergency, facts) = emergency::call_next(change.tx(), emergency, FactKind::EmergencyRaised, change.now).await?;
+    let (emergency, facts) = emergency::call_next(change.tx(), emergency, &plan, FactKind::EmergencyRaised, change.now).await?;
     change.tell(facts);
     change.commit(wire::emergency(&emergency)).await
 }

@@ -444,6 +444,34 @@ async fn who_is_taken_off_is_replaced_although_it_was_acknowledged() {
     assert_eq!(get(&reporter, raised.id).await.state(), EmergencyState::Acknowledged);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_put_on_an_acknowledged_one_by_hand_is_enough() {
+    let hands = Hands::new();
+    let world = World::with_clock(hands.clock(), |_| {}).await;
+    let (first, second, reporter) = (
+        world.agent().await,
+        world.other_agent().await,
+        world.person("agente2@gad.example").await,
+    );
+    let supervisor = world.supervisor().await;
+    only(&world, &[]).await;
+    let raised = raise(&reporter, help()).await;
+    supervisor.emergencies().acknowledge_emergency(step(raised.id)).await.unwrap();
+    let assign = pb::AssignTaskRequest {
+        id: raised.task_id,
+        agent_id: first.agent_id.unwrap(),
+        ..Default::default()
+    };
+    supervisor.tasks().assign_task(assign).await.unwrap();
+    only(&world, &[&first, &second]).await;
+    hands.wait(60);
+    until("nobody is looked for any more", async || {
+        get(&reporter, raised.id).await.escalation_time.is_none()
+    })
+    .await;
+    assert_eq!(get(&reporter, raised.id).await.agent_ids, [first.agent_id.unwrap()]);
+}
+
 #[tokio::test]
 async fn whoever_reported_it_may_take_it_back_and_the_agent_is_free() {
     let world = World::start().await;
