@@ -171,6 +171,10 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::announcement_service_server::AnnouncementServiceServer::new(rpc::announcement::Announcements(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(

@@ -44,7 +44,7 @@ pub fn run(data: &[u8]) {
             let seen = match &fact.subject {
                 Subject::Task(task) => task.is_visible_to(&caller),
                 Subject::Emergency(emergency) => emergency.is_visible_to(&caller),
-                Subject::Agent(_) | Subject::Fix { .. } => true,
+                Subject::Agent(_) | Subject::Fix { .. } | Subject::Announcement(_) => true,
             };
             if interest.hearing(&fact) == Hearing::Event {
                 assert!(caller.sees_all() || seen, "somebody hears of what they may not see");
@@ -71,6 +71,9 @@ fn tell(fact: &Fact, caller: &Caller) {
         }
         Subject::Emergency(emergency) => {
             wire::emergency(emergency);
+        }
+        Subject::Announcement(announcement) => {
+            gad::rpc::announcement::wire(announcement);
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AgentId, TaskId, UserId, ZoneId,
     agent::{Agent, Fix},
+    announcement::Announcement,
     emergency::Emergency,
     geo::Point,
     task::Task,
@@ -44,6 +45,8 @@ pub enum FactKind {
     EmergencyRaised = 16,
     /// Something happened to an emergency.
     EmergencyChanged = 17,
+    /// Something was announced.
+    Announced = 50,
 }
 
 /// A thing after it happened.
@@ -55,6 +58,8 @@ pub enum Subject {
     Agent(Box<Agent>),
     /// An emergency.
     Emergency(Box<Emergency>),
+    /// An announcement.
+    Announcement(Box<Announcement>),
     /// A fix, and whose it is.
     Fix {
         /// The fix.
@@ -75,7 +80,7 @@ impl Subject {
     /// The person whom it tells of.
     pub fn user(&self) -> Option<UserId> {
         match self {
-            Self::Task(_) | Self::Emergency(_) => None,
+            Self::Task(_) | Self::Emergency(_) | Self::Announcement(_) => None,
             Self::Agent(agent) => Some(agent.user),
             Self::Fix { user, .. } => Some(*user),
         }

@@ -22,12 +22,14 @@ pub enum Noun {
     Position = 3,
     /// An emergency.
     Emergency = 4,
+    /// Words to everybody who is connected.
+    Announcement = 9,
 }
 
 impl Noun {
     /// The noun of a number.
     pub fn of(number: i32) -> Option<Self> {
-        [Self::Task, Self::Agent, Self::Position, Self::Emergency]
+        [Self::Task, Self::Agent, Self::Position, Self::Emergency, Self::Announcement]
             .into_iter()
             .find(|noun| *noun as i32 == number)
     }
@@ -100,6 +102,8 @@ impl Interest {
             Subject::Agent(_) => Hearing::Nothing,
             Subject::Emergency(emergency) if self.has_emergency(emergency) => self.typed(*kind),
             Subject::Emergency(_) => Hearing::Nothing,
+            Subject::Announcement(_) if self.hears_announcements() => self.typed(*kind),
+            Subject::Announcement(_) => Hearing::Nothing,
             Subject::Fix {
                 fix,
                 user,
@@ -139,6 +143,20 @@ impl Interest {
             && any_of(&self.wanted.agents, &emergency.agents)
             && any_of(&self.wanted.zones, &emergency.zone)
             && self.holds([emergency.location, None])
+    }
+
+    /// Who watches certain things or places wants no words to everybody.
+    fn hears_announcements(&self) -> bool {
+        let Wanted {
+            nouns: _,
+            types: _,
+            tasks,
+            agents,
+            zones,
+            bounds,
+        } = &self.wanted;
+        let everywhere = tasks.is_empty() && agents.is_empty() && zones.is_empty() && bounds.is_none();
+        everywhere && self.is_about(Noun::Announcement)
     }
 
     /// Whether the watcher wants anything about a noun.

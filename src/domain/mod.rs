@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod agent;
+pub mod announcement;
 pub mod audit;
 pub mod consent;
 pub mod country;

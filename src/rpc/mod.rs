@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod agent_mask;
 pub mod agent_read;
+pub mod announcement;
 pub mod api_token;
 pub mod audit;
 pub mod audit_export;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tonic::{Code, Status};
 
-use super::{event::Cursor, wire};
+use super::{announcement, event::Cursor, wire};
 use crate::{
     app::App,
     domain::{
@@ -60,8 +60,8 @@ pub struct Watch {
     pub app: Arc<App>,
     /// What the watcher wants and may have.
     pub interest: Interest,
-    /// By what the watcher is known.
-    pub signed_in: SignedIn,
+    /// By what the watcher is known; none: it is a part of the installation.
+    pub signed_in: Option<SignedIn>,
     /// When the call's deadline is.
     pub deadline: Option<Instant>,
     /// Place at the hub.
@@ -85,7 +85,13 @@ impl Watch {
     pub async fn run(mut self, start: Start) {
         metrics::gauge!("watch_streams").increment(1.0);
         let (app, signed_in) = (Arc::clone(&self.app), self.signed_in.clone());
-        let ends = std::pin::pin!(ends(&app, &signed_in, self.deadline));
+        let deadline = self.deadline;
+        let ends = std::pin::pin!(async {
+            match &signed_in {
+                Some(signed_in) => ends(&app, signed_in, deadline).await,
+                None => ends_for_all(&app, deadline).await,
+            }
+        });
         let over = tokio::select! {
             biased;
             reason = ends => Over::Reason(reason),
@@ -337,6 +343,7 @@ impl Watch {
             Subject::Task(task) => pb::event::Resource::Task(wire::task(task, &self.interest.caller, self.app.clock.now())),
             Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent, self.lens())),
             Subject::Emergency(emergency) => pb::event::Resource::Emergency(wire::emergency(emergency)),
+            Subject::Announcement(words) => pb::event::Resource::Announcement(announcement::wire(words)),
             Subject::Fix {
                 fix,
                 user,
@@ -364,6 +371,15 @@ fn hidden(task_id: i64, agent_id: i64) -> pb::event::Resource {
 /// Waits for the first reason from outside to end.
 pub async fn ends(app: &App, signed_in: &SignedIn, deadline: Option<Instant>) -> EndReason {
     let token = crate::rpc::left(signed_in.until, app.clock.now());
+    tokio::select! {
+        reason = ends_for_all(app, deadline) => reason,
+        () = tokio::time::sleep(token) => EndReason::AuthRevoked,
+        () = app.tokens.revocations.end_of(signed_in) => EndReason::AuthRevoked,
+    }
+}
+
+/// The same for whoever comes without a token that ends.
+async fn ends_for_all(app: &App, deadline: Option<Instant>) -> EndReason {
     let deadline = async {
         match deadline {
             Some(at) => tokio::time::sleep_until(at).await,
@@ -373,8 +389,6 @@ pub async fn ends(app: &App, signed_in: &SignedIn, deadline: Option<Instant>) ->
     tokio::select! {
         () = app.closing.cancelled() => EndReason::Shutdown,
         () = deadline => EndReason::Deadline,
-        () = tokio::time::sleep(token) => EndReason::AuthRevoked,
-        () = app.tokens.revocations.end_of(signed_in) => EndReason::AuthRevoked,
     }
 }
 
