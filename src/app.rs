@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     admin,
     audit::{Audit, Keeper},
+    check_in,
     clock::Clock,
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     emergency,
@@ -87,6 +88,7 @@ impl Background {
             app.precision.clone().run(app.database.clone(), stop.clone()),
             privacy::retention::run(&app, stop.clone()),
             emergency::run(&app, stop.clone()),
+            check_in::run(&app, stop.clone()),
             keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );

@@ -20,6 +20,7 @@ pub mod privacy;
 pub mod audit;
 pub mod dispatch;
 pub mod emergency;
+pub mod check_in;
 pub mod mail;
 pub mod admin;
 pub mod app;

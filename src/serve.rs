@@ -175,6 +175,10 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::check_in_service_server::CheckInServiceServer::new(rpc::check_in::CheckIns(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(

@@ -44,6 +44,7 @@ pub fn run(data: &[u8]) {
             let seen = match &fact.subject {
                 Subject::Task(task) => task.is_visible_to(&caller),
                 Subject::Emergency(emergency) => emergency.is_visible_to(&caller),
+                Subject::CheckIn(check_in) => check_in.is_visible_to(&caller),
                 Subject::Agent(_) | Subject::Fix { .. } | Subject::Announcement(_) => true,
             };
             if interest.hearing(&fact) == Hearing::Event {
@@ -71,6 +72,9 @@ fn tell(fact: &Fact, caller: &Caller) {
         }
         Subject::Emergency(emergency) => {
             wire::emergency(emergency);
+        }
+        Subject::CheckIn(check_in) => {
+            gad::rpc::check_in::wire_check_in(check_in);
         }
         Subject::Announcement(announcement) => {
             gad::rpc::announcement::wire(announcement);

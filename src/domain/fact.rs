@@ -7,6 +7,7 @@ use super::{
     AgentId, TaskId, UserId, ZoneId,
     agent::{Agent, Fix},
     announcement::Announcement,
+    check_in::CheckIn,
     emergency::Emergency,
     geo::Point,
     task::Task,
@@ -47,6 +48,12 @@ pub enum FactKind {
     EmergencyChanged = 17,
     /// Something was announced.
     Announced = 50,
+    /// An agent at work checked in.
+    CheckInMade = 51,
+    /// An agent at work did not check in.
+    CheckInMissed = 52,
+    /// An emergency was raised for it.
+    CheckInRaised = 53,
 }
 
 /// A thing after it happened.
@@ -60,6 +67,8 @@ pub enum Subject {
     Emergency(Box<Emergency>),
     /// An announcement.
     Announcement(Box<Announcement>),
+    /// A check-in.
+    CheckIn(Box<CheckIn>),
     /// A fix, and whose it is.
     Fix {
         /// The fix.
@@ -82,6 +91,7 @@ impl Subject {
         match self {
             Self::Task(_) | Self::Emergency(_) | Self::Announcement(_) => None,
             Self::Agent(agent) => Some(agent.user),
+            Self::CheckIn(check_in) => Some(check_in.user),
             Self::Fix { user, .. } => Some(*user),
         }
     }

@@ -4,6 +4,7 @@ use super::{
     AgentId, TaskId, UserId, ZoneId,
     access::Caller,
     agent::{Agent, Fix},
+    check_in::CheckIn,
     emergency::Emergency,
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
@@ -22,6 +23,8 @@ pub enum Noun {
     Position = 3,
     /// An emergency.
     Emergency = 4,
+    /// An agent's sign of life at work.
+    CheckIn = 8,
     /// Words to everybody who is connected.
     Announcement = 9,
 }
@@ -29,9 +32,16 @@ pub enum Noun {
 impl Noun {
     /// The noun of a number.
     pub fn of(number: i32) -> Option<Self> {
-        [Self::Task, Self::Agent, Self::Position, Self::Emergency, Self::Announcement]
-            .into_iter()
-            .find(|noun| *noun as i32 == number)
+        [
+            Self::Task,
+            Self::Agent,
+            Self::Position,
+            Self::Emergency,
+            Self::CheckIn,
+            Self::Announcement,
+        ]
+        .into_iter()
+        .find(|noun| *noun as i32 == number)
     }
 }
 
@@ -104,6 +114,8 @@ impl Interest {
             Subject::Emergency(_) => Hearing::Nothing,
             Subject::Announcement(_) if self.hears_announcements() => self.typed(*kind),
             Subject::Announcement(_) => Hearing::Nothing,
+            Subject::CheckIn(check_in) if self.has_check_in(check_in) => self.typed(*kind),
+            Subject::CheckIn(_) => Hearing::Nothing,
             Subject::Fix {
                 fix,
                 user,
@@ -143,6 +155,16 @@ impl Interest {
             && any_of(&self.wanted.agents, &emergency.agents)
             && any_of(&self.wanted.zones, &emergency.zone)
             && self.holds([emergency.location, None])
+    }
+
+    /// Whether the watcher wants to know of a check-in, and may. It is nowhere: who watches a rectangle does not hear of it.
+    fn has_check_in(&self, check_in: &CheckIn) -> bool {
+        self.is_about(Noun::CheckIn)
+            && check_in.is_visible_to(&self.caller)
+            && any_of(&self.wanted.tasks, [&check_in.task])
+            && any_of(&self.wanted.agents, [&check_in.agent])
+            && any_of(&self.wanted.zones, &check_in.zone)
+            && self.wanted.bounds.is_none()
     }
 
     /// Who watches certain things or places wants no words to everybody.

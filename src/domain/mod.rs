@@ -4,6 +4,7 @@ pub mod access;
 pub mod agent;
 pub mod announcement;
 pub mod audit;
+pub mod check_in;
 pub mod consent;
 pub mod country;
 pub mod data_map;

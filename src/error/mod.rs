@@ -126,6 +126,9 @@ pub enum Error {
         /// State it was tried from.
         state: State,
     },
+    /// The task is not in progress.
+    #[error("not running")]
+    NotRunning,
     /// The deletion to be taken back never was.
     #[error("not deleted")]
     NotDeleted,

@@ -180,6 +180,12 @@ impl Error {
                 "No hay ningún agente disponible.",
                 "No agent is available.",
             ),
+            Self::NotRunning => (
+                Code::FailedPrecondition,
+                R::IllegalStep,
+                "La tarea no está en curso.",
+                "The task is not in progress.",
+            ),
             Self::NotDeleted => (
                 Code::FailedPrecondition,
                 R::IllegalStep,

@@ -13,6 +13,7 @@ pub mod auth_password;
 pub mod auth_session;
 pub mod auth_totp;
 pub mod change;
+pub mod check_in;
 pub mod consent;
 pub mod dispatch;
 pub mod edge;

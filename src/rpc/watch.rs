@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tonic::{Code, Status};
 
-use super::{announcement, event::Cursor, wire};
+use super::{announcement, check_in, event::Cursor, wire};
 use crate::{
     app::App,
     domain::{
@@ -343,6 +343,7 @@ impl Watch {
             Subject::Task(task) => pb::event::Resource::Task(wire::task(task, &self.interest.caller, self.app.clock.now())),
             Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent, self.lens())),
             Subject::Emergency(emergency) => pb::event::Resource::Emergency(wire::emergency(emergency)),
+            Subject::CheckIn(sign) => pb::event::Resource::CheckIn(check_in::wire_check_in(sign)),
             Subject::Announcement(words) => pb::event::Resource::Announcement(announcement::wire(words)),
             Subject::Fix {
                 fix,

@@ -6,6 +6,7 @@ pub mod api_token;
 pub mod audit;
 pub mod audit_erase;
 pub mod audit_list;
+pub mod check_in;
 pub mod conditions;
 pub mod consent;
 pub mod credentials;

@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// Parts of statements that no call waits for: of what goes on beside them.
-const BESIDE: [&str; 12] = [
+const BESIDE: [&str; 13] = [
+    "where c.due_time <=",
     "from emergencies where due_time",
     // Types that a connection has not met before.
     "pg_catalog.pg_type",

@@ -50,7 +50,9 @@ impl Kind {
 pub fn kinds(name: &str) -> &'static [Kind] {
     use Kind::{Absent, Foreign, Gone, Own, Seen};
     match name {
-        "$task" | "$mine" | "$assigned" | "$running" | "$paused" | "$finished" | "$word" => &[Own, Seen, Foreign, Gone, Absent],
+        "$task" | "$mine" | "$assigned" | "$watched" | "$running" | "$paused" | "$finished" | "$word" => {
+            &[Own, Seen, Foreign, Gone, Absent]
+        }
         "$agent" | "$me" | "$unit" | "$busy" => &[Own, Seen, Foreign, Gone, Absent],
         "$user" | "$my_user" | "$telegram" | "$person" | "$holder" => &[Own, Seen, Foreign, Gone, Absent],
         "$deleted" | "$gone" => &[Own, Seen, Foreign, Absent],
@@ -275,11 +277,11 @@ impl Stock {
         let number = |id: i64| (id.to_string(), None);
         match name {
             "$task" | "$mine" | "$running" | "$paused" | "$finished" | "$deleted" => number(self.a_task(name, kind, live)),
-            "$assigned" => {
+            "$assigned" | "$watched" => {
                 let (task, user) = (self.a_task(name, kind, live), self.user(Level::Agent));
                 let agent = self.agent(user, 0, false);
                 if kind != Kind::Absent {
-                    self.assign(task, agent, 1);
+                    self.assign(task, agent, if name == "$watched" { 2 } else { 1 });
                 }
                 (task.to_string(), Some(agent))
             }
@@ -323,7 +325,7 @@ impl Stock {
 
     fn a_task(&mut self, name: &str, kind: Kind, live: &mut Live) -> i64 {
         let state = match name {
-            "$running" => 2,
+            "$running" | "$watched" => 2,
             "$paused" => 3,
             "$finished" => 4,
             _ => 1,

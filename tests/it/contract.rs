@@ -460,6 +460,7 @@ fn errors() -> Vec<Error> {
             action: Action::Start,
             state: State::Finished,
         },
+        Error::NotRunning,
         Error::NotDeleted,
         Error::NotInvited,
         Error::AgentBusy,

@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("privacy", &["app", "audit", "domain", "error", "identity", "store"]),
     ("dispatch", &["domain", "error", "store"]),
     ("emergency", &["app", "audit", "dispatch", "domain", "error", "store"]),
+    ("check_in", &["app", "audit", "domain", "emergency", "error", "store"]),
     ("outbound", &[]),
     ("mail", &["clock", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
@@ -38,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "admin",
             "audit",
+            "check_in",
             "clock",
             "config",
             "emergency",
@@ -54,6 +56,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "app",
             "audit",
+            "check_in",
             "codec",
             "descriptor",
             "dispatch",

@@ -33,7 +33,7 @@ const KEYS: [&str; 11] = [
 ];
 
 /// An older client.
-struct Client {
+pub struct Client {
     ws: WebSocketStream<TcpStream>,
 }
 
@@ -54,7 +54,7 @@ impl Client {
     }
 
     /// The same for somebody, or for nobody, who is acknowledged.
-    async fn welcomed(door: SocketAddr, token: &str) -> Self {
+    pub async fn welcomed(door: SocketAddr, token: &str) -> Self {
         let mut client = Self::open(door, &format!("?token={token}"), None).await.unwrap();
         assert_eq!(client.next().await["event_type"], "connection_ack");
         client
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// The next envelope but pings.
-    async fn news(&mut self) -> Value {
+    pub async fn news(&mut self) -> Value {
         loop {
             let envelope = self.next().await;
             if envelope["event_type"] != "ping" {

@@ -34,6 +34,7 @@ mod bridge_clients;
 mod bridge_limits;
 mod certificates;
 mod chaos;
+mod check_in;
 mod children;
 mod city;
 mod contract;

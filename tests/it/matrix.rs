@@ -259,6 +259,7 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "UpdateRetentionPolicy" => request["keep"] = json!("864001s"),
         "UpdateLocationPrecision" => request["meters"] = json!(5),
         "SetNationalId" => request["national_id"] = json!("99999999"),
+        "CheckIn" => request["reason"] = json!("Otra razón"),
         "CreateAnnouncement" => request["title"] = json!("Otro título"),
         _ => request["etag"] = json!("r0"),
     }

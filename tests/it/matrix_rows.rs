@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 14] = [
+pub const BY_OBJECT: [&str; 15] = [
+    "CheckIn",
     "RaiseEmergency",
     "SeeEmergency",
     "AcknowledgeEmergency",

@@ -319,6 +319,12 @@ impl Stage {
                 self.assign(id, agent, false).await;
                 self.made.lock().unwrap().insert("$its_agent".to_owned(), agent.to_string());
             }
+            "$watched" => {
+                let agent = self.fresh_agent().await.id;
+                self.assign(id, agent, false).await;
+                tasks.start_task(step()).await.unwrap();
+                self.made.lock().unwrap().insert("$its_agent".to_owned(), agent.to_string());
+            }
             "$running" => drop(tasks.start_task(step()).await.unwrap()),
             "$paused" => {
                 tasks.start_task(step()).await.unwrap();

@@ -15,10 +15,11 @@ use gad::{
     },
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
-        auth_service_client::AuthServiceClient, dispatch_service_client::DispatchServiceClient,
-        emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
-        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
-        task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
+        auth_service_client::AuthServiceClient, check_in_service_client::CheckInServiceClient,
+        dispatch_service_client::DispatchServiceClient, emergency_service_client::EmergencyServiceClient,
+        event_service_client::EventServiceClient, permission_service_client::PermissionServiceClient,
+        privacy_service_client::PrivacyServiceClient, task_service_client::TaskServiceClient,
+        user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -109,6 +110,11 @@ impl Person {
     /// Dispatch.
     pub fn dispatch(&self) -> DispatchServiceClient<Door> {
         DispatchServiceClient::new(self.door.clone())
+    }
+
+    /// Check-ins.
+    pub fn check_ins(&self) -> CheckInServiceClient<Door> {
+        CheckInServiceClient::new(self.door.clone())
     }
 
     /// Emergencies.

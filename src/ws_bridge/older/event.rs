@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::envelope::Message;
 use crate::pb::{
-    Agent, Announcement, Availability, Event, EventType, Hidden, Position, PositionSource, Task, TaskKind, TaskPriority,
+    Agent, Announcement, Availability, CheckIn, Event, EventType, Hidden, Position, PositionSource, Task, TaskKind, TaskPriority,
     TaskState, event::Resource,
 };
 
@@ -38,6 +38,7 @@ pub fn messages(event: &Event, cursor: &str) -> Vec<Message> {
             vec![tell("efectivo_status_changed", &of_agent(*agent_id, Value::Null, "hidden"))]
         }
         Some(Resource::Announcement(words)) => vec![announced(words, cursor, time)],
+        Some(Resource::CheckIn(check_in)) if kind == EventType::CheckInMissed => vec![tell("warning", &missed(check_in))],
         _ => Vec::new(),
     }
 }
@@ -46,6 +47,14 @@ fn announced(words: &Announcement, cursor: &str, time: Timestamp) -> Message {
     let data = json!({ "title": words.title, "content": words.content, "level": words.level });
     let topic = Some(words.topic.as_str()).filter(|topic| !topic.is_empty());
     Message::at(cursor, "notification", &data, time, topic)
+}
+
+fn missed(check_in: &CheckIn) -> Value {
+    json!({
+        "task_id": check_in.task_id,
+        "efectivo_id": check_in.agent_id,
+        "message": "El efectivo no respondió al control de presencia",
+    })
 }
 
 fn of_task(id: i64, data: Value, sub: &str) -> Value {

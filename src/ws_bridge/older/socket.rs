@@ -83,7 +83,7 @@ pub async fn serve(shared: Arc<Shared>, ws: WebSocket, guest: Guest) {
     let _counted = shared.feeds.meter.websocket();
     let _listed = shared.tokens.revocations.list(&guest.credential);
     let nouns: &[Noun] = if guest.known {
-        &[Noun::Task, Noun::Agent, Noun::Position, Noun::Announcement]
+        &[Noun::Task, Noun::Agent, Noun::Position, Noun::CheckIn, Noun::Announcement]
     } else {
         &[Noun::Announcement]
     };
