@@ -9,6 +9,8 @@
 
 mod audit;
 mod city;
+mod dispatch;
+mod emergency;
 mod flood;
 mod frames;
 mod idle;
@@ -81,6 +83,8 @@ async fn run() -> Result<()> {
         "rest",
         "list",
         "nearest",
+        "dispatch",
+        "emergency",
         "live",
         "positions",
         "audit",
@@ -96,6 +100,8 @@ async fn run() -> Result<()> {
             "rest" => rest::measure(&bench).await,
             "list" => list::measure(&bench).await,
             "nearest" => nearest::measure(&bench).await,
+            "dispatch" => dispatch::measure(&bench).await,
+            "emergency" => emergency::measure(&bench).await,
             "live" => live::measure(&bench).await,
             "positions" => positions::measure(&bench).await,
             "audit" => audit::measure(&bench).await,
