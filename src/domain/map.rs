@@ -114,7 +114,10 @@ mod tests {
         assert_eq!(Grid::of(bounds(-90.0, -180.0, 90.0, 180.0), None, 32).around(), 32.0);
         // Over the date line it is narrow.
         assert_eq!(Grid::of(bounds(0.0, 179.9, 0.1, -179.9), None, 32).around(), 32_768.0);
-        assert_eq!(Grid::of(bounds(1.0, 1.0, 1.0, 1.0), None, 32).around(), f64::from(1 << FINEST));
+        assert_eq!(
+            Grid::of(bounds(1.0, 1.0, 1.0, 1.0), None, 32).around(),
+            f64::from(1 << FINEST)
+        );
     }
 
     #[test]

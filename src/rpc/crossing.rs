@@ -56,13 +56,7 @@ fn looked_at(fixes: &[Fix], reporters: &Reporters) -> Vec<Fix> {
 
 /// Finds what fixes that are kept now do at fences, keeps it, and tells it. The agents' shares of positions are locked, and
 /// their latest places are those of before.
-pub async fn cross(
-    tx: &Tx<'_>,
-    kept: &[Fix],
-    reporters: &Reporters,
-    actor: UserId,
-    now: Timestamp,
-) -> Result<Vec<Fact>> {
+pub async fn cross(tx: &Tx<'_>, kept: &[Fix], reporters: &Reporters, actor: UserId, now: Timestamp) -> Result<Vec<Fact>> {
     let fixes = looked_at(kept, reporters);
     if fixes.is_empty() {
         return Ok(Vec::new());
@@ -96,7 +90,11 @@ fn observed(fixes: &[Fix], view: &View, known: &Known<'_>) -> (Places, Vec<Event
         let (Some(fence), Some(reporter)) = (view.watching.get(&key), known.reporters.get(&fix.agent)) else {
             continue;
         };
-        let before = seen.fix.checked_sub(1).map(|at| &fixes[at]).filter(|before| before.agent == fix.agent);
+        let before = seen
+            .fix
+            .checked_sub(1)
+            .map(|at| &fixes[at])
+            .filter(|before| before.agent == fix.agent);
         let before = before.or_else(|| known.latest(fix.agent));
         let place = *places.entry(key).or_insert_with(|| match fence.place {
             // What was kept is of an earlier shift, or of before the person's places were forgotten.

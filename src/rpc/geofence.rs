@@ -205,14 +205,15 @@ async fn events(
 fn wire_fence(fence: &Geofence) -> pb::Geofence {
     let Geofence {
         id,
-        plan: Plan {
-            display_name,
-            zone,
-            everybody,
-            agents,
-            units,
-            rule,
-        },
+        plan:
+            Plan {
+                display_name,
+                zone,
+                everybody,
+                agents,
+                units,
+                rule,
+            },
         created,
         updated,
         revision,

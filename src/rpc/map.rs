@@ -150,11 +150,7 @@ fn area(request: &pb::MapViewRequest) -> Result<Area> {
     let radius = request.radius_meters;
     let (bounds, circle) = match (request.r#box, request.center) {
         (Some(_), _) if radius > 0.0 => {
-            return Err(Error::invalid(
-                "radius_meters",
-                "va con un centro",
-                "goes with a center",
-            ));
+            return Err(Error::invalid("radius_meters", "va con un centro", "goes with a center"));
         }
         (Some(wire), _) => (rectangle("box", wire)?, None),
         (None, Some(center)) => {

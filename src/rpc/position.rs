@@ -133,10 +133,7 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     let late = late(&fixes, &reporters);
     let within = store::shift::within(&tx, late).await?;
     let usable = sift(fixes, &reporters, &within, now, sum);
-    let (known, fenced) = tokio::try_join!(
-        store::position::namesakes(&tx, usable.iter()),
-        store::geofence::any(&tx)
-    )?;
+    let (known, fenced) = tokio::try_join!(store::position::namesakes(&tx, usable.iter()), store::geofence::any(&tx))?;
     let intake = Intake::of(usable, known);
     store::position::ensure(&tx, &intake.added).await?;
     store::position::add(&tx, &intake.added, now).await?;

@@ -132,9 +132,7 @@ async fn name(tx: &Tx<'_>, id: GeofenceId, agents: &[AgentId]) -> Result<()> {
 }
 
 async fn whole(on: &impl Query, id: GeofenceId) -> Result<Geofence> {
-    get(on, id)
-        .await?
-        .ok_or_else(|| Error::internal("a locked geofence is gone"))
+    get(on, id).await?.ok_or_else(|| Error::internal("a locked geofence is gone"))
 }
 
 /// Takes a fence away; what happened at it stays.
@@ -186,9 +184,12 @@ pub async fn reassign(tx: &Tx<'_>, agent: AgentId) -> Result<()> {
 
 /// Whether there is any fence.
 pub async fn any(on: &impl Query) -> Result<bool> {
-    on.one("select exists (select from geofences where delete_time is null) as there", &[])
-        .await?
-        .read("there")
+    on.one(
+        "select exists (select from geofences where delete_time is null) as there",
+        &[],
+    )
+    .await?
+    .read("there")
 }
 
 /// A fence that may have something to say about an agent.

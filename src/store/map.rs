@@ -119,7 +119,12 @@ pub fn statement(area: &Area, viewer: &Viewer, layer: &Layer) -> (String, Condit
         Layer::Emergencies => emergencies(&mut all, area, viewer),
     };
     let (southwest, northeast) = area.bounds.corners();
-    let edges = [southwest.latitude(), southwest.longitude(), northeast.latitude(), northeast.longitude()];
+    let edges = [
+        southwest.latitude(),
+        southwest.longitude(),
+        northeast.latitude(),
+        northeast.longitude(),
+    ];
     let [south, west, north, east] = edges.map(|degrees| all.param(degrees, Type::FLOAT8));
     let across = if southwest.longitude() <= northeast.longitude() {
         format!("p.x >= {west} and p.x <= {east}")

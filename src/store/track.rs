@@ -3,18 +3,9 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{
-    Query,
-    agent::decode_fix,
-    conditions::seen,
-    decode::Column,
-};
+use super::{Query, agent::decode_fix, conditions::seen, decode::Column};
 use crate::{
-    domain::{
-        AgentId, UserId, ZoneId,
-        access::Sight,
-        agent::Fix,
-    },
+    domain::{AgentId, UserId, ZoneId, access::Sight, agent::Fix},
     error::{Error, Result},
 };
 
