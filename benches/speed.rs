@@ -14,6 +14,7 @@ mod frames;
 mod idle;
 mod list;
 mod live;
+mod map;
 mod nearest;
 mod overload;
 mod positions;
@@ -81,6 +82,7 @@ async fn run() -> Result<()> {
         "rest",
         "list",
         "nearest",
+        "map",
         "live",
         "positions",
         "audit",
@@ -96,6 +98,7 @@ async fn run() -> Result<()> {
             "rest" => rest::measure(&bench).await,
             "list" => list::measure(&bench).await,
             "nearest" => nearest::measure(&bench).await,
+            "map" => map::measure(&bench).await,
             "live" => live::measure(&bench).await,
             "positions" => positions::measure(&bench).await,
             "audit" => audit::measure(&bench).await,

@@ -13,8 +13,6 @@ create table geofences (
     margin_meters       double precision not null,
     max_accuracy_meters double precision not null,
     confirmation_count  smallint    not null,
-    -- Since when it looks: where agents were before, it does not know.
-    arm_time            timestamptz not null,
     create_time         timestamptz not null,
     update_time         timestamptz not null,
     delete_time         timestamptz,
@@ -37,7 +35,8 @@ create table geofence_agents (
 );
 create index geofence_agents_by_agent on geofence_agents (agent_id);
 
--- Where agents are to fences. Who has no row is outside, if there was a fix since the fence looks.
+-- Where agents are to fences. Who has no row is outside: whoever was near when the fence was drawn has one, which says that
+-- nobody knows where they are to it.
 create table geofence_places (
     geofence_id bigint      not null,
     agent_id    bigint      not null,

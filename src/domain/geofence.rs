@@ -9,7 +9,7 @@ use super::{AgentId, GeofenceId, Revision, UserId, ZoneId, agent::Fix, geo::Poin
 const UNKNOWN_ACCURACY: f64 = 50.0;
 
 /// Accuracy is the radius that holds 68 % of fixes; twice as much is three standard deviations across an edge.
-const SURE: f64 = 2.0;
+pub const SURE: f64 = 2.0;
 
 /// Faster nobody goes, in metres per second.
 const FASTEST: f64 = 100.0;

@@ -16,29 +16,10 @@ use crate::{
     store::{self, Tx, geofence::View},
 };
 
-/// What was known of agents before this message.
-struct Known<'a> {
-    reporters: &'a Reporters,
-    received: BTreeMap<AgentId, Timestamp>,
-    now: Timestamp,
-}
-
-impl Known<'_> {
-    /// The agent's latest fix before, if it is of its present shift.
-    fn latest(&self, agent: AgentId) -> Option<&Fix> {
-        let reporter = self.reporters.get(&agent)?;
-        reporter.fix.as_ref().filter(|fix| fix.time >= reporter.service.since)
-    }
-
-    /// Where an agent is to a fence that has kept nothing of it: outside, if it has looked at a fix of this shift before.
-    fn place(&self, agent: AgentId, armed: Timestamp) -> Place {
-        let seen = self.latest(agent).is_some() && self.received.get(&agent).is_some_and(|time| *time >= armed);
-        if seen {
-            Place::Outside(Contrary::default())
-        } else {
-            Place::Unknown
-        }
-    }
+/// The agent's latest fix before this message, if it is of its present shift.
+fn latest(reporters: &Reporters, agent: AgentId) -> Option<&Fix> {
+    let reporter = reporters.get(&agent)?;
+    reporter.fix.as_ref().filter(|fix| fix.time >= reporter.service.since)
 }
 
 /// The fixes that fences look at: of agents on duty, later than their latest, by agent and time.
@@ -65,14 +46,7 @@ pub async fn cross(tx: &Tx<'_>, kept: &[Fix], reporters: &Reporters, actor: User
     if view.seen.is_empty() {
         return Ok(Vec::new());
     }
-    let mut agents: Vec<AgentId> = fixes.iter().map(|fix| fix.agent).collect();
-    agents.dedup();
-    let known = Known {
-        reporters,
-        received: store::geofence::received(tx, &agents).await?,
-        now,
-    };
-    let (places, mut events) = observed(&fixes, &view, &known);
+    let (places, mut events) = observed(&fixes, &view, reporters, now);
     store::geofence::settle(tx, &places).await?;
     store::geofence_event::add(tx, &mut events).await?;
     Ok(events.into_iter().map(|event| fact(event, actor)).collect())
@@ -81,13 +55,13 @@ pub async fn cross(tx: &Tx<'_>, kept: &[Fix], reporters: &Reporters, actor: User
 type Places = BTreeMap<(AgentId, GeofenceId), Place>;
 
 /// Where agents are after these fixes, and what happened.
-fn observed(fixes: &[Fix], view: &View, known: &Known<'_>) -> (Places, Vec<Event>) {
+fn observed(fixes: &[Fix], view: &View, reporters: &Reporters, now: Timestamp) -> (Places, Vec<Event>) {
     let mut places = Places::new();
     let mut events = Vec::new();
     for seen in &view.seen {
         let fix = &fixes[seen.fix];
         let key = (fix.agent, seen.fence);
-        let (Some(fence), Some(reporter)) = (view.watching.get(&key), known.reporters.get(&fix.agent)) else {
+        let (Some(fence), Some(reporter)) = (view.watching.get(&key), reporters.get(&fix.agent)) else {
             continue;
         };
         let before = seen
@@ -95,18 +69,18 @@ fn observed(fixes: &[Fix], view: &View, known: &Known<'_>) -> (Places, Vec<Event
             .checked_sub(1)
             .map(|at| &fixes[at])
             .filter(|before| before.agent == fix.agent);
-        let before = before.or_else(|| known.latest(fix.agent));
-        let place = *places.entry(key).or_insert_with(|| match fence.place {
+        let latest = latest(reporters, fix.agent);
+        let place = *places.entry(key).or_insert_with(|| match latest {
             // What was kept is of an earlier shift, or of before the person's places were forgotten.
-            Some(_) if known.latest(fix.agent).is_none() => Place::Unknown,
-            Some(place) => place,
-            None => known.place(fix.agent, fence.armed),
+            None => Place::Unknown,
+            Some(_) => fence.place.unwrap_or(Place::Outside(Contrary::default())),
         });
+        let before = before.or(latest);
         if before.is_some_and(|before| !is_possible(before, fix)) {
             continue;
         }
         let sight = Sight {
-            time: fix.time.min(known.now),
+            time: fix.time.min(now),
             inside: seen.inside,
             edge_meters: seen.edge_meters,
             accuracy_meters: fix.accuracy_meters,
@@ -123,7 +97,7 @@ fn observed(fixes: &[Fix], view: &View, known: &Known<'_>) -> (Places, Vec<Event
             kind,
             fix_time: fix.time,
             location: fix.location,
-            time: known.now,
+            time: now,
         }));
     }
     (places, events)

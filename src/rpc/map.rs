@@ -312,7 +312,7 @@ async fn heat(app: &App, call: &Call, request: pb::HeatmapRequest) -> Result<Res
     }
     let conn = app.database.lease().await?;
     let mut cells = store::map::cells(&*conn, &area, &viewer, &Layer::Tasks(tasks)).await?;
-    cells.sort_by(|one, other| other.count.cmp(&one.count));
+    cells.sort_by_key(|cell| std::cmp::Reverse(cell.count));
     let of = |cell: &Cell| pb::HeatmapCell {
         r#box: Some(wire_box(area.grid.cell(cell.place.0, cell.place.1))),
         count: count(cell),

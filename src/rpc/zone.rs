@@ -108,7 +108,7 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateZoneRequest) -> R
     let saved = store::zone::save(change.tx(), &zone, change.now).await?;
     if saved.boundary != before.boundary {
         resettle(&mut change, saved.id, false).await?;
-        store::geofence::rearm(change.tx(), saved.id, change.now).await?;
+        store::geofence::rearm(change.tx(), saved.id).await?;
     }
     change.commit(wire::zone(&saved)).await
 }

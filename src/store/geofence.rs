@@ -11,7 +11,7 @@ use crate::{
         AgentId, GeofenceId, Revision, ZoneId,
         access::Sight,
         agent::Fix,
-        geofence::{Contrary, Geofence, Place, Plan, Rule, doubt},
+        geofence::{Contrary, Geofence, Place, Plan, Rule, SURE, doubt},
     },
     error::{Error, Result},
 };
@@ -55,14 +55,15 @@ pub async fn count(on: &impl Query, zone: ZoneId) -> Result<usize> {
     Ok(usize::try_from(count).unwrap_or_default())
 }
 
-/// Adds a fence, which looks from now on.
+/// Adds a fence. Where agents are to it, it does not know.
 pub async fn insert(tx: &Tx<'_>, plan: &Plan, now: Timestamp) -> Result<Geofence> {
     let sql = "insert into geofences (zone_id, display_name, on_enter, on_exit, dwell_seconds, everybody, units, margin_meters,
-                                      max_accuracy_meters, confirmation_count, arm_time, create_time, update_time)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11) returning id";
+                                      max_accuracy_meters, confirmation_count, create_time, update_time)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) returning id";
     let row = write(tx, sql, plan, now, None).await?;
     let id = GeofenceId(row.ok_or_else(|| Error::internal("a new geofence is gone"))?.read("id")?);
     name(tx, id, &plan.agents).await?;
+    begin(tx, plan.zone).await?;
     whole(tx, id).await
 }
 
@@ -70,7 +71,7 @@ pub async fn insert(tx: &Tx<'_>, plan: &Plan, now: Timestamp) -> Result<Geofence
 pub async fn save(tx: &Tx<'_>, fence: &Geofence, now: Timestamp) -> Result<Geofence> {
     let sql = "update geofences
                set zone_id = $1, display_name = $2, on_enter = $3, on_exit = $4, dwell_seconds = $5, everybody = $6, units = $7,
-                   margin_meters = $8, max_accuracy_meters = $9, confirmation_count = $10, arm_time = $11, update_time = $11,
+                   margin_meters = $8, max_accuracy_meters = $9, confirmation_count = $10, update_time = $11,
                    revision = revision + 1
                where id = $12 returning id";
     write(tx, sql, &fence.plan, now, Some(fence.id)).await?;
@@ -79,6 +80,7 @@ pub async fn save(tx: &Tx<'_>, fence: &Geofence, now: Timestamp) -> Result<Geofe
     name(tx, fence.id, &fence.plan.agents).await?;
     tx.run("delete from geofence_places where geofence_id = $1", &[&fence.id.0])
         .await?;
+    begin(tx, fence.plan.zone).await?;
     whole(tx, fence.id).await
 }
 
@@ -152,14 +154,33 @@ pub async fn delete(tx: &Tx<'_>, id: GeofenceId, now: Timestamp) -> Result<()> {
 }
 
 /// Lets the fences around a zone begin anew: it has another shape.
-pub async fn rearm(tx: &Tx<'_>, zone: ZoneId, now: Timestamp) -> Result<()> {
+pub async fn rearm(tx: &Tx<'_>, zone: ZoneId) -> Result<()> {
     tx.run(
         "delete from geofence_places where geofence_id in (select id from geofences where zone_id = $1)",
         &[&zone.0],
     )
     .await?;
-    tx.run("update geofences set arm_time = $2 where zone_id = $1", &[&zone.0, &now])
-        .await?;
+    begin(tx, zone).await
+}
+
+/// Of whoever may be in a zone, its fences that have kept nothing of them do not know where they are. The zones are locked, so
+/// that no fix comes in between.
+async fn begin(tx: &Tx<'_>, zone: ZoneId) -> Result<()> {
+    tx.run(
+        "insert into geofence_places (geofence_id, agent_id, side, contrary, dwelt)
+         select g.id, a.id, 0, 0, false
+         from (select l.agent_id from zones z join agent_locations l on st_dwithin(z.boundary, l.location, $2::float8, false)
+               where z.id = $1
+               union select l.agent_id from zones z join agent_locations l on st_dwithin(z.boundary, l.location, $3 * l.accuracy, false)
+                     where z.id = $1 and l.accuracy * $3 > $2::float8) near
+         join agents a on a.id = near.agent_id
+         join geofences g on g.zone_id = $1 and g.delete_time is null
+         where g.everybody or a.unit = any(g.units)
+            or exists (select from geofence_agents x where x.geofence_id = g.id and x.agent_id = a.id)
+         on conflict do nothing",
+        &[&zone.0, &WIDEST, &SURE],
+    )
+    .await?;
     Ok(())
 }
 
@@ -203,8 +224,6 @@ pub struct Watching {
     pub zone: ZoneId,
     /// When it tells what.
     pub rule: Rule,
-    /// Since when it looks.
-    pub armed: Timestamp,
     /// Where the agent was to it; none: nothing was kept of that.
     pub place: Option<Place>,
 }
@@ -247,7 +266,7 @@ pub async fn view(on: &impl Query, fixes: &[Fix]) -> Result<View> {
                               or exists (select from geofence_agents x where x.geofence_id = g.id and x.agent_id = f.agent_id)
                            union select p.agent_id, p.geofence_id from geofence_places p where p.agent_id = any($1))
              select f.place, n.agent_id, g.id, g.zone_id, g.display_name, g.on_enter, g.on_exit, g.dwell_seconds, g.margin_meters,
-                    g.max_accuracy_meters, g.confirmation_count, g.arm_time, st_covers(z.boundary, f.location) as inside,
+                    g.max_accuracy_meters, g.confirmation_count, st_covers(z.boundary, f.location) as inside,
                     st_distance(st_exteriorring(z.boundary::geometry)::geography, f.location, false) as edge,
                     p.side, p.contrary, p.turn_time, p.since_time, p.dwelt
              from near n join f on f.agent_id = n.agent_id
@@ -280,7 +299,6 @@ fn decode_watching(row: &Row, id: GeofenceId) -> Result<Watching> {
         display_name: row.read("display_name")?,
         zone: ZoneId(row.read("zone_id")?),
         rule: decode_rule(row)?,
-        armed: row.read("arm_time")?,
         place: decode_place(row)?,
     })
 }
@@ -302,20 +320,6 @@ fn decode_place(row: &Row) -> Result<Option<Place>> {
             contrary,
         },
     }))
-}
-
-/// When agents' latest fixes came in.
-pub async fn received(on: &impl Query, agents: &[AgentId]) -> Result<BTreeMap<AgentId, Timestamp>> {
-    let agents: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
-    let rows = on
-        .rows(
-            "select agent_id, receive_time from agent_locations where agent_id = any($1)",
-            &[&agents],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| Ok((AgentId(row.read("agent_id")?), row.read("receive_time")?)))
-        .collect()
 }
 
 /// Keeps where agents are to fences.

@@ -89,7 +89,7 @@ const TABLES: [&str; 13] = [
     "assignments (task_id, agent_id, exclusive, occupying, create_time)",
     "emergencies (id, uid, task_id, reporter_user_id, source, state, stage, due_time, create_time, update_time)",
     "geofences (id, zone_id, display_name, on_enter, on_exit, everybody, margin_meters, max_accuracy_meters, confirmation_count,
-                arm_time, create_time, update_time, delete_time)",
+                create_time, update_time, delete_time)",
 ];
 
 /// A zone that limits a supervisor, and one that does not; points in them.
@@ -414,7 +414,7 @@ impl Stock {
         }
         let (id, zone) = (self.id(), self.zones[usize::from(kind == Kind::Foreign)]);
         let end = if kind == Kind::Gone { "now()" } else { "null" };
-        let row = format!("{id}, {zone}, 'Cerca', true, true, true, 25, 100, 2, now(), now(), now(), {end}");
+        let row = format!("{id}, {zone}, 'Cerca', true, true, true, 25, 100, 2, now(), now(), {end}");
         self.add("geofences", row);
         id
     }

@@ -40,7 +40,7 @@ impl Yard {
         let seconds = Arc::new(AtomicI64::new(NOW));
         let told = Arc::clone(&seconds);
         let clock = Clock::of(move || Timestamp::from_second(told.load(Ordering::SeqCst)).unwrap());
-        let world = World::with_clock(clock, |_| {}).await;
+        let world = World::with_clock(clock, |settings| settings.access_token_expire_minutes = 10_000).await;
         let (supervisor, agent) = (world.supervisor().await, world.agent().await);
         let database = world.database().await;
         database.batch_execute("truncate positions, agent_locations").await.unwrap();
@@ -266,7 +266,7 @@ async fn late_fixes_leaps_and_clocks_that_run_ahead_make_no_events() {
     yard.at(1_000);
     yard.report(batch.clone()).await;
     let entered = yard.told().await;
-    assert_eq!(entered, [(320, Kind::Entered)]);
+    assert_eq!(entered, [(330, Kind::Entered)]);
     // Again, and nothing is doubled.
     yard.report(batch).await;
     assert_eq!(yard.told().await, entered);

@@ -182,7 +182,7 @@ async fn a_line_tells_no_more_than_the_track() {
     let database = world.database().await;
     let sql = "select count(*) from audit where method like '%/GetTrackLine' and outcome = 'OK' and subject_user_id = $1";
     let count: i64 = database.query_one(sql, &[&agent.id]).await.unwrap().get(0);
-    assert_eq!(count, 5);
+    assert_eq!(count, 4);
 }
 
 #[tokio::test]

@@ -405,7 +405,6 @@ pub const TABLES: &[Table] = &[
             "margin_meters",
             "max_accuracy_meters",
             "confirmation_count",
-            "arm_time",
             "create_time",
             "update_time",
             "delete_time",
