@@ -9,6 +9,8 @@
 
 mod audit;
 mod city;
+mod dispatch;
+mod emergency;
 mod flood;
 mod frames;
 mod idle;
@@ -83,6 +85,8 @@ async fn run() -> Result<()> {
         "list",
         "nearest",
         "map",
+        "dispatch",
+        "emergency",
         "live",
         "positions",
         "audit",
@@ -99,6 +103,8 @@ async fn run() -> Result<()> {
             "list" => list::measure(&bench).await,
             "nearest" => nearest::measure(&bench).await,
             "map" => map::measure(&bench).await,
+            "dispatch" => dispatch::measure(&bench).await,
+            "emergency" => emergency::measure(&bench).await,
             "live" => live::measure(&bench).await,
             "positions" => positions::measure(&bench).await,
             "audit" => audit::measure(&bench).await,
