@@ -261,6 +261,7 @@ impl Stage {
             "$emergency" => self.an_emergency(&self.supervisor).await.id.to_string(),
             "$my_emergency" => self.an_emergency(&self.agent).await.id.to_string(),
             "$urgent" => self.an_emergency(&self.supervisor).await.task_id.to_string(),
+            "$geofence" => self.a_geofence().await.to_string(),
             "$api_token" => self.an_api_token().await.to_string(),
             "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
             "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
@@ -371,6 +372,27 @@ impl Stage {
             ..Default::default()
         };
         reporter.emergencies().raise_emergency(request).await.unwrap().into_inner()
+    }
+
+    /// A fence around a zone that nobody is in.
+    async fn a_geofence(&self) -> i64 {
+        let geofence = pb::Geofence {
+            display_name: "Cerca".to_owned(),
+            zone_id: self.a_zone("$zone").await,
+            crossings: vec![pb::GeofenceEventKind::Entered as i32],
+            ..Default::default()
+        };
+        let request = pb::CreateGeofenceRequest {
+            geofence: Some(geofence),
+            ..Default::default()
+        };
+        self.supervisor
+            .geofences()
+            .create_geofence(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .id
     }
 
     /// A task without a place.
