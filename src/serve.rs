@@ -157,27 +157,15 @@ async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken
 }
 
 fn routes(app: &Arc<App>, longest: usize) -> Routes {
-    Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(longest))
-        .add_service(pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(longest))
-        .add_service(
-            pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::dispatch_service_server::DispatchServiceServer::new(rpc::dispatch::Dispatches(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::emergency_service_server::EmergencyServiceServer::new(rpc::emergency::Emergencies(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::announcement_service_server::AnnouncementServiceServer::new(rpc::announcement::Announcements(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::check_in_service_server::CheckInServiceServer::new(rpc::check_in::CheckIns(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
+    let begun =
+        Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(longest))
+            .add_service(
+                pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(longest),
+            )
+            .add_service(
+                pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
+            );
+    field_work(begun, app, longest)
         .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
@@ -213,6 +201,34 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .prepare()
+}
+
+/// Services of work in the field.
+fn field_work(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
+    routes
+        .add_service(
+            pb::dispatch_service_server::DispatchServiceServer::new(rpc::dispatch::Dispatches(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::emergency_service_server::EmergencyServiceServer::new(rpc::emergency::Emergencies(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::announcement_service_server::AnnouncementServiceServer::new(rpc::announcement::Announcements(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::check_in_service_server::CheckInServiceServer::new(rpc::check_in::CheckIns(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::geo_service_server::GeoServiceServer::new(rpc::map::Maps(Arc::clone(app))).max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::geofence_service_server::GeofenceServiceServer::new(rpc::geofence::Geofences(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
 }
 
 /// Health, and reflection outside production: nobody needs a token for them.

@@ -45,6 +45,7 @@ pub fn run(data: &[u8]) {
                 Subject::Task(task) => task.is_visible_to(&caller),
                 Subject::Emergency(emergency) => emergency.is_visible_to(&caller),
                 Subject::CheckIn(check_in) => check_in.is_visible_to(&caller),
+                Subject::Geofence(event) => caller.sees_zone(event.zone) || event.user == caller.user,
                 Subject::Agent(_) | Subject::Fix { .. } | Subject::Announcement(_) => true,
             };
             if interest.hearing(&fact) == Hearing::Event {
@@ -78,6 +79,9 @@ fn tell(fact: &Fact, caller: &Caller) {
         }
         Subject::Announcement(announcement) => {
             gad::rpc::announcement::wire(announcement);
+        }
+        Subject::Geofence(event) => {
+            gad::rpc::geofence::wire_event(event, Lens::of(caller, 100));
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

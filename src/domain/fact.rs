@@ -10,6 +10,7 @@ use super::{
     check_in::CheckIn,
     emergency::Emergency,
     geo::Point,
+    geofence,
     task::Task,
 };
 
@@ -46,6 +47,12 @@ pub enum FactKind {
     EmergencyRaised = 16,
     /// Something happened to an emergency.
     EmergencyChanged = 17,
+    /// An agent came into a geofence.
+    GeofenceEntered = 20,
+    /// An agent went out of a geofence.
+    GeofenceLeft = 21,
+    /// An agent has been in a geofence for long.
+    GeofenceDwelt = 22,
     /// Something was announced.
     Announced = 50,
     /// An agent at work checked in.
@@ -65,6 +72,8 @@ pub enum Subject {
     Agent(Box<Agent>),
     /// An emergency.
     Emergency(Box<Emergency>),
+    /// What happened at a geofence.
+    Geofence(Box<geofence::Event>),
     /// An announcement.
     Announcement(Box<Announcement>),
     /// A check-in.
@@ -91,6 +100,7 @@ impl Subject {
         match self {
             Self::Task(_) | Self::Emergency(_) | Self::Announcement(_) => None,
             Self::Agent(agent) => Some(agent.user),
+            Self::Geofence(event) => Some(event.user),
             Self::CheckIn(check_in) => Some(check_in.user),
             Self::Fix { user, .. } => Some(*user),
         }

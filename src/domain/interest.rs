@@ -8,6 +8,7 @@ use super::{
     emergency::Emergency,
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
+    geofence,
     lens::Lens,
     task::Task,
 };
@@ -23,6 +24,8 @@ pub enum Noun {
     Position = 3,
     /// An emergency.
     Emergency = 4,
+    /// What happened at a geofence.
+    Geofence = 5,
     /// An agent's sign of life at work.
     CheckIn = 8,
     /// Words to everybody who is connected.
@@ -37,6 +40,7 @@ impl Noun {
             Self::Agent,
             Self::Position,
             Self::Emergency,
+            Self::Geofence,
             Self::CheckIn,
             Self::Announcement,
         ]
@@ -112,6 +116,8 @@ impl Interest {
             Subject::Agent(_) => Hearing::Nothing,
             Subject::Emergency(emergency) if self.has_emergency(emergency) => self.typed(*kind),
             Subject::Emergency(_) => Hearing::Nothing,
+            Subject::Geofence(event) if self.has_geofence_event(event) => self.typed(*kind),
+            Subject::Geofence(_) => Hearing::Nothing,
             Subject::Announcement(_) if self.hears_announcements() => self.typed(*kind),
             Subject::Announcement(_) => Hearing::Nothing,
             Subject::CheckIn(check_in) if self.has_check_in(check_in) => self.typed(*kind),
@@ -155,6 +161,16 @@ impl Interest {
             && any_of(&self.wanted.agents, &emergency.agents)
             && any_of(&self.wanted.zones, &emergency.zone)
             && self.holds([emergency.location, None])
+    }
+
+    /// Whether the watcher wants to know what happened at a geofence, and may: it is in their zone, or they did it themselves.
+    fn has_geofence_event(&self, event: &geofence::Event) -> bool {
+        self.is_about(Noun::Geofence)
+            && self.reaches(event.user, event.zone)
+            && self.wanted.tasks.is_empty()
+            && any_of(&self.wanted.agents, [&event.agent])
+            && any_of(&self.wanted.zones, &event.zone)
+            && self.holds([Some(self.lens.place(event.location, event.user)), None])
     }
 
     /// Whether the watcher wants to know of a check-in, and may. It is nowhere: who watches a rectangle does not hear of it.

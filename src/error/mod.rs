@@ -56,6 +56,8 @@ pub enum Missing {
     Session,
     /// An emergency.
     Emergency,
+    /// A geofence.
+    Geofence,
 }
 
 /// Everything a call can be refused for.

@@ -1,6 +1,6 @@
 //! Check-ins: signs of life of agents at work, and what happens without them.
 
-use gad::pb::{self, CheckInState, EventType, TaskKind, event::Resource, watch_response::Item};
+use gad::pb::{self, CheckInState, EventType, TaskKind, event::Resource};
 use tokio::sync::Barrier;
 
 use crate::{

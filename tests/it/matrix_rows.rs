@@ -50,6 +50,7 @@ pub fn rows() -> Vec<Row> {
         audits(),
         crate::matrix_field::rows(),
         crate::matrix_socket::rows(),
+        crate::matrix_geo::rows(),
     ]
     .concat()
 }
@@ -224,6 +225,7 @@ fn writing() -> Vec<Row> {
         ),
         good("DeleteTask", Administrator, json!({ "id": "$assigned" })),
         row("DeleteTask", "TASK_NOT_FOUND", Administrator, json!({ "id": "$deleted" })),
+        row("DeleteTask", "ILLEGAL_STEP", Administrator, json!({ "id": "$urgent" })),
         row(
             "DeleteTask",
             "INVALID_FIELD",
