@@ -54,7 +54,8 @@ begin
     end if;
     return null;
 end $$;
-create trigger tasks_check_ins after update on tasks for each row execute function follow_check_ins();
+create trigger tasks_check_ins after update on tasks
+    for each row when (old.state = 2 or new.state = 2) execute function follow_check_ins();
 
 insert into check_ins (task_id, agent_id, create_time, update_time)
 select s.task_id, s.agent_id, now(), now() from assignments s join tasks t on t.id = s.task_id

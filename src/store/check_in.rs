@@ -96,7 +96,7 @@ pub async fn save(tx: &Tx<'_>, check_in: &CheckIn, now: Timestamp) -> Result<Che
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "select {COLUMNS}
-         where c.id < $1 and ($2 = 0 or c.task_id = $2) and (c.state > 1 or not $3)
+         where c.id < $1 and ($2::bigint = 0 or c.task_id = $2) and (c.state > 1 or not $3)
            and ($4::bigint is null or t.creator_user_id = $4 or t.delegate_user_id = $4 or t.zone_id = any($5)
                 or exists (select from assignments s join agents m on m.id = s.agent_id where s.task_id = t.id and m.user_id = $4))
          order by c.id desc limit $6"
