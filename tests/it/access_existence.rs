@@ -16,8 +16,10 @@ use crate::{
 };
 
 /// Parts of statements that no call waits for: of what goes on beside them.
-const BESIDE: [&str; 12] = [
+const BESIDE: [&str; 14] = [
     "from emergencies where due_time",
+    "from blobs where due_time",
+    "where d.due_time",
     // Types that a connection has not met before.
     "pg_catalog.pg_type",
     "r.session_id, r.api_token_id",

@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 14] = [
+pub const BY_OBJECT: [&str; 18] = [
+    "UpdateComment",
+    "DeleteComment",
+    "DeleteAttachment",
+    "UpdateChecklistItem",
     "RaiseEmergency",
     "SeeEmergency",
     "AcknowledgeEmergency",
@@ -48,6 +52,7 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_privacy::rows(),
         audits(),
         crate::matrix_field::rows(),
+        crate::matrix_details::rows(),
     ]
     .concat()
 }
