@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, Url};
 use rusty_s3::{
     Bucket, Credentials, S3Action, UrlStyle,
     actions::{
@@ -46,6 +46,10 @@ pub struct S3 {
 impl S3 {
     /// A bucket as the settings have it.
     pub fn new(bucket: &str, settings: &FileSettings, clock: Clock) -> Result<Self> {
+        Self::over(client(), bucket, settings, clock)
+    }
+
+    fn over(client: ClientBuilder, bucket: &str, settings: &FileSettings, clock: Clock) -> Result<Self> {
         let endpoint = Url::parse(&settings.s3_endpoint).map_err(|cause| Error::Down(format!("S3_ENDPOINT: {cause}")))?;
         let style = if settings.s3_virtual_host {
             UrlStyle::VirtualHost
@@ -54,17 +58,7 @@ impl S3 {
         };
         let bucket = Bucket::new(endpoint, style, bucket.to_owned(), settings.s3_region.clone());
         let secret = settings.s3_secret_access_key.as_ref().map(|secret| secret.expose_secret());
-        let trusted = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let tls = rustls::ClientConfig::builder()
-            .with_root_certificates(trusted)
-            .with_no_client_auth();
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .user_agent(concat!("gad/", env!("CARGO_PKG_VERSION")))
-            .build();
+        let client = client.build();
         Ok(Self {
             bucket: bucket.map_err(|cause| Error::Down(format!("S3_ENDPOINT and S3_BUCKET: {cause}")))?,
             credentials: Credentials::new(settings.s3_access_key_id.clone(), secret.unwrap_or_default()),
@@ -125,6 +119,19 @@ impl S3 {
         }
         request().send().await.map_err(failed)
     }
+}
+
+fn client() -> ClientBuilder {
+    let trusted = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let tls = rustls::ClientConfig::builder()
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .read_timeout(SILENCE)
+        .user_agent(concat!("gad/", env!("CARGO_PKG_VERSION")))
 }
 
 /// The name of a file in the bucket.
@@ -242,5 +249,64 @@ impl Drop for Upload<'_> {
                 tracing::warn!(%cause, "an upload could not be given up: its parts stay in the bucket");
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt as _;
+    use hyper_util::{
+        rt::{TokioExecutor, TokioIo},
+        server::conn::auto,
+    };
+    use s3s::{auth::SimpleAuth, host::SingleDomain, service::S3ServiceBuilder};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The bucket as a part of the host's name, before a store that checks signatures. Its other style is tested through the
+    /// front door.
+    #[tokio::test]
+    async fn a_bucket_can_be_a_part_of_the_host_s_name() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("gad")).expect("a bucket");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let domain = format!("files.test:{}", address.port());
+        let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).expect("a store"));
+        service.set_auth(SimpleAuth::from_single("key", "secret"));
+        service.set_host(SingleDomain::new(&domain).expect("a domain"));
+        let service = service.build();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let server = auto::Builder::new(TokioExecutor::new());
+                    let _ = server.serve_connection(TokioIo::new(socket), service).await;
+                });
+            }
+        });
+        let settings = FileSettings {
+            files_dir: "nowhere".into(),
+            max_file_size: 1,
+            file_types: Vec::new(),
+            s3_bucket: Some("gad".to_owned()),
+            s3_endpoint: format!("http://{domain}"),
+            s3_region: "us-east-1".to_owned(),
+            s3_access_key_id: "key".to_owned(),
+            s3_secret_access_key: Some("secret".into()),
+            s3_virtual_host: true,
+        };
+        let client = client().resolve("gad.files.test", address);
+        let s3 = S3::over(client, "gad", &settings, Clock::system()).expect("a bucket");
+        let uid = Uuid::now_v7();
+        let mut writer = s3.begin(uid);
+        writer.write(Bytes::from_static(b"one")).await.expect("written");
+        writer.finish().await.expect("finished");
+        let pieces: Vec<Bytes> = s3.read(uid).await.expect("there").try_collect().await.expect("whole");
+        assert_eq!(pieces.concat(), b"one");
+        s3.remove(uid).await.expect("removed");
+        assert!(s3.read(uid).await.is_err());
     }
 }

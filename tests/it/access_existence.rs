@@ -93,7 +93,7 @@ async fn what_is_hidden_takes_the_same_statements_as_what_is_not_there() {
         tap: tap.unwrap(),
         door: Doorway::open(Door::Grpc, &world.replica).await,
         cast: Cast::of(&world, zones[0]).await,
-        stock: Stock::new(zones),
+        stock: Stock::new(zones, &world.settings.files.files_dir),
         database: world.database().await,
     };
     let (mut compared, mut wrong) = (0, Vec::new());
