@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     admin,
     audit::{Audit, Keeper},
+    blob::{self, Blobs},
     check_in,
     clock::Clock,
     config::{DEMO_DOMAIN, Environment, ServeSettings},
@@ -20,6 +21,7 @@ use crate::{
     live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
     privacy::{self, Precision},
+    recurring,
     store::{self, Database},
 };
 
@@ -40,6 +42,8 @@ pub struct App {
     pub precision: Precision,
     /// Who did what.
     pub audit: Arc<Audit>,
+    /// Files of attachments.
+    pub blobs: Blobs,
     /// How often somebody may call.
     pub limits: Limits,
     /// Live feed.
@@ -89,6 +93,8 @@ impl Background {
             privacy::retention::run(&app, stop.clone()),
             emergency::run(&app, stop.clone()),
             check_in::run(&app, stop.clone()),
+            blob::run(&app, stop.clone()),
+            recurring::run(&app, stop.clone()),
             keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );
@@ -148,6 +154,7 @@ impl App {
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
             limits: Limits::new(&settings)?,
+            blobs: Blobs::new(&settings.files, clock.clone())?,
             settings,
             database,
             tokens,

@@ -21,6 +21,8 @@ pub mod audit;
 pub mod dispatch;
 pub mod emergency;
 pub mod check_in;
+pub mod blob;
+pub mod recurring;
 pub mod mail;
 pub mod admin;
 pub mod app;

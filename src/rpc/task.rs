@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Call,
     change::{Asked, Change, asked},
-    task_mask, task_read as read, wire,
+    detail, task_mask, task_read as read, wire,
 };
 use crate::{
     app::App,
@@ -174,7 +174,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Resul
 }
 
 /// Adds a task with the first line of its history.
-async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
+pub async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
     let task = store::task::insert(change.tx(), draft).await?;
     change.trail.resource("task", task.id.0);
     change.trail.anew();
@@ -247,6 +247,7 @@ async fn step(
     let (before, from) = (Before::of(&task), task.state());
     let crew = change.agents(&agents).await?;
     task.progress = task.progress.step(action, change.now).map_err(illegal)?;
+    detail::gate(change.tx(), &task, action).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
     store::task::occupy(change.tx(), &task).await?;
     note(&change, &task, action, Some(from), None, request.reason.clone()).await?;

@@ -30,6 +30,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("dispatch", &["domain", "error", "store"]),
     ("emergency", &["app", "audit", "dispatch", "domain", "error", "store"]),
     ("check_in", &["app", "audit", "domain", "emergency", "error", "store"]),
+    ("blob", &["app", "clock", "config", "error", "store"]),
+    ("recurring", &["app", "domain", "error", "store"]),
     ("outbound", &[]),
     ("mail", &["clock", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
@@ -39,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "admin",
             "audit",
+            "blob",
             "check_in",
             "clock",
             "config",
@@ -48,6 +51,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "live",
             "mail",
             "privacy",
+            "recurring",
             "store",
         ],
     ),
@@ -57,6 +61,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "app",
             "audit",
             "check_in",
+            "blob",
             "codec",
             "descriptor",
             "dispatch",
@@ -122,7 +127,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const MAY_USE: &[(&str, &[&str])] = &[
     (
         "domain",
-        &["idna", "jiff", "serde", "thiserror", "unicode_normalization", "uuid"],
+        &["idna", "jiff", "rrule", "serde", "thiserror", "unicode_normalization", "uuid"],
     ),
     ("language", &["tokio"]),
 ];
@@ -138,6 +143,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("axum", &["files", "health", "openapi", "serve", "telemetry", "ws_bridge"]),
     ("rand", &["seed", "ws_bridge"]),
     ("lettre", &["config", "mail"]),
+    ("rusty_s3", &["blob"]),
 ];
 
 /// Files that may be longer than 500 lines, and why.

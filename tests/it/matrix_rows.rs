@@ -12,8 +12,12 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 15] = [
+pub const BY_OBJECT: [&str; 19] = [
     "CheckIn",
+    "UpdateComment",
+    "DeleteComment",
+    "DeleteAttachment",
+    "UpdateChecklistItem",
     "RaiseEmergency",
     "SeeEmergency",
     "AcknowledgeEmergency",
@@ -51,6 +55,7 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_field::rows(),
         crate::matrix_socket::rows(),
         crate::matrix_geo::rows(),
+        crate::matrix_details::rows(),
     ]
     .concat()
 }

@@ -245,22 +245,6 @@ pub const TABLES: &[Table] = &[
         mentions: &["note"],
     },
     Table {
-        name: "check_ins",
-        purpose: "Sus señales de vida en las tareas en curso.",
-        whose: &[Whose::Agent("agent_id")],
-        rows: Rows::Deleted,
-        key: "id",
-        plain: &["id", "task_id", "state", "emergency_id", "revision"],
-        personal: &[
-            of_row("agent_id", Kind::Reference),
-            of_row("due_time", Kind::Activity),
-            of_row("check_time", Kind::Activity),
-            of_row("create_time", Kind::Activity),
-            of_row("update_time", Kind::Activity),
-        ],
-        mentions: &[],
-    },
-    Table {
         name: "outbox",
         purpose: "Lo que se acaba de avisar a las pantallas; se guarda tres días.",
         whose: &[Whose::User("user_id")],
@@ -446,11 +430,6 @@ pub const TABLES: &[Table] = &[
             "update_time",
             "revision",
         ],
-    ),
-    nobodys(
-        "check_in_policies",
-        "Cada cuánto debe dar señales de vida quien trabaja en cada clase de tarea.",
-        &["kind", "interval_seconds", "grace_seconds", "sos", "update_time", "revision"],
     ),
     nobodys(
         "escalation_plan",
