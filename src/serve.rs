@@ -201,6 +201,10 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::legacy::task_service_server::TaskServiceServer::new(rpc::legacy::task::Tasks(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )

@@ -33,6 +33,7 @@ pub mod rule;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
+pub mod task_whole;
 pub mod user;
 pub mod user_access;
 pub mod user_mask;

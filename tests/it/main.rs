@@ -52,6 +52,7 @@ mod legacy;
 mod legacy_auth;
 mod legacy_contract;
 mod legacy_privacy;
+mod legacy_task;
 mod legacy_user;
 mod legacy_usuario;
 mod limit;

@@ -1,10 +1,13 @@
 //! Facades for the clients of the older products: translate, call what `gad.v1` calls, translate back.
 
 pub mod auth;
+pub mod emergency;
 pub mod privacy;
+pub mod task;
 pub mod user;
 pub mod user_change;
 pub mod usuario;
+mod words;
 
 use std::sync::LazyLock;
 
