@@ -16,7 +16,7 @@ use crate::{
     emergency,
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
-    live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
+    live::{self, Cache, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
     privacy::{self, Precision},
     store::{self, Database},
@@ -41,6 +41,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// How often somebody may call.
     pub limits: Limits,
+    /// Answers that are kept for a while.
+    pub cache: Cache,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -146,6 +148,7 @@ impl App {
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
             limits: Limits::new(&settings)?,
+            cache: Cache::new(&settings.redis)?,
             settings,
             database,
             tokens,

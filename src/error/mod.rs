@@ -56,6 +56,8 @@ pub enum Missing {
     Session,
     /// An emergency.
     Emergency,
+    /// An answer that is kept for a while.
+    CachedAnswer,
 }
 
 /// Everything a call can be refused for.

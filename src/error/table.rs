@@ -162,6 +162,12 @@ impl Error {
                 "No existe esa emergencia.",
                 "There is no such emergency.",
             ),
+            Self::NotFound(Missing::CachedAnswer) => (
+                Code::NotFound,
+                R::NotCached,
+                "Esa clave no está en caché.",
+                "No answer is kept under this key.",
+            ),
             Self::IllegalStep { .. } => (
                 Code::FailedPrecondition,
                 R::IllegalStep,

@@ -38,6 +38,7 @@ pub mod user;
 pub mod user_access;
 pub mod user_mask;
 pub mod user_read;
+pub mod user_stats;
 pub mod watch;
 pub mod wire;
 pub mod zone;

@@ -13,7 +13,7 @@ use crate::{
     app::App,
     domain::{
         AgentId, TaskId,
-        task::{State, action_towards},
+        task::{Action, State, action_towards},
     },
     error::{Error, Missing, Result},
     pb, store,
@@ -77,4 +77,18 @@ pub async fn revise(app: &App, call: &Call, id: TaskId, wanted: Wanted) -> Resul
         present = task::take(&mut change, present, action, &agents, "").await?;
     }
     task::answer(change, &present).await
+}
+
+/// Finishes a task; one that was not begun is begun and finished at once.
+pub async fn finish(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<Response<pb::Task>> {
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked("FinishTask", &request.request_id), &request).await?;
+    let id = TaskId(request.id);
+    let agents = task::lock_with_agents(&change, id, &[]).await?;
+    let mut present = change.task(id, "").await?;
+    if present.state() == State::Scheduled {
+        present = task::take(&mut change, present, Action::Start, &agents, "").await?;
+    }
+    let finished = task::take(&mut change, present, Action::Finish, &agents, &request.reason).await?;
+    task::answer(change, &finished).await
 }

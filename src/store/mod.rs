@@ -32,6 +32,7 @@ pub mod task;
 pub mod task_list;
 pub mod user;
 pub mod user_list;
+pub mod user_stats;
 pub mod zone;
 
 pub use database::{Conn, Database, Query, Tx};

@@ -29,7 +29,10 @@ fn rows() -> Vec<Row> {
     let all = [
         crate::legacy_auth::rows(),
         crate::legacy_privacy::rows(),
+        crate::legacy_geo::rows(),
+        crate::legacy_stats::rows(),
         crate::legacy_task::rows(),
+        crate::legacy_telegram::rows(),
         crate::legacy_user::rows(),
         crate::legacy_usuario::rows(),
     ];
@@ -38,7 +41,13 @@ fn rows() -> Vec<Row> {
 
 /// Where what no row gives is tested: RPC, the answer by its place in the proto, reason, test.
 fn elsewhere() -> Vec<(&'static str, usize, &'static str, &'static str)> {
-    [crate::legacy_auth::ELSEWHERE, crate::legacy_task::ELSEWHERE].concat()
+    [
+        crate::legacy_auth::ELSEWHERE,
+        crate::legacy_geo::ELSEWHERE,
+        crate::legacy_task::ELSEWHERE,
+        crate::legacy_telegram::ELSEWHERE,
+    ]
+    .concat()
 }
 
 /// What cannot be, and why.

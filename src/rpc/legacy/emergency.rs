@@ -8,7 +8,7 @@ use crate::{
     domain::EmergencyId,
     error::{Error, Result},
     pb::{self as canonical, legacy as pb},
-    rpc::{Call, auth, emergency, user_read},
+    rpc::{Call, auth, emergency, user_read, user_stats},
     store,
 };
 
@@ -33,7 +33,9 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
         request_id: String::new(),
         reporter_mark,
     };
-    let raised = emergency::raise(app, call, checked(request)?).await?.into_inner();
+    let raised = emergency::raise(app, call, checked(request)?).await;
+    user_stats::note_change(app).await;
+    let raised = raised?.into_inner();
     let conn = app.database.lease().await?;
     let sent = store::emergency::first_sent(&*conn, EmergencyId(raised.id)).await?;
     let (agent, meters) = sent.ok_or(Error::NoAgentAvailable)?;

@@ -2,8 +2,11 @@
 
 pub mod auth;
 pub mod emergency;
+pub mod geo;
 pub mod privacy;
+pub mod stats;
 pub mod task;
+pub mod telegram;
 pub mod user;
 pub mod user_change;
 pub mod usuario;

@@ -14,7 +14,7 @@ use crate::{
         self as canonical, TaskAction,
         legacy::{self as pb, task_service_server::TaskService},
     },
-    rpc::{Call, task, task_read, task_whole},
+    rpc::{Call, task, task_read, task_whole, user_stats},
 };
 
 /// Most rows of a page of the canonical lists.
@@ -49,6 +49,7 @@ impl TaskService for Tasks {
 
     async fn create_task(&self, request: Request<pb::CreateTaskRequest>) -> Result<Response<pb::Tarea>, Status> {
         let created = create(&self.0, &Call::of(&request)?, request.into_inner()).await;
+        user_stats::note_change(&self.0).await;
         Ok(created.map_err(|error| in_keys(error, &KEYS))?.map(tarea))
     }
 
@@ -60,6 +61,7 @@ impl TaskService for Tasks {
 
     async fn update_task(&self, request: Request<pb::UpdateTaskRequest>) -> Result<Response<pb::Tarea>, Status> {
         let updated = update(&self.0, &Call::of(&request)?, request.into_inner()).await;
+        user_stats::note_change(&self.0).await;
         Ok(updated.map_err(|error| in_keys(error, &KEYS))?.map(tarea))
     }
 
@@ -70,7 +72,9 @@ impl TaskService for Tasks {
             id,
             ..canonical::DeleteTaskRequest::default()
         };
-        Ok(task::delete(&self.0, &call, request).await?.map(tarea))
+        let deleted = task::delete(&self.0, &call, request).await;
+        user_stats::note_change(&self.0).await;
+        Ok(deleted?.map(tarea))
     }
 
     async fn get_task_history(
