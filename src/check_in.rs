@@ -17,7 +17,7 @@ use crate::{
     },
     emergency::{self, Report},
     error::{Error, Result},
-    store::{self, Conn, Tx, check_in::Due},
+    store::{self, Conn, Tx, check_in::Due, emergency::Reporter},
 };
 
 /// Time between looks at whose time is over.
@@ -57,7 +57,7 @@ async fn look(app: &App) -> Result<()> {
 /// Warns, or raises the alarm, unless another replica does, or the agent was heard meanwhile.
 async fn overdue(app: &App, conn: &mut Conn, due: Due, now: Timestamp) -> Result<()> {
     let tx = conn.begin(Some(PATIENCE)).await?;
-    store::emergency::lock_reporter(&tx, due.user).await?;
+    store::emergency::lock_reporter(&tx, &own(due.user)).await?;
     if !store::task::try_lock(&tx, due.task).await? {
         return Ok(());
     }
@@ -114,7 +114,7 @@ async fn alarm(
     now: Timestamp,
 ) -> Result<Option<(Emergency, Vec<Fact>)>> {
     let plan = store::emergency::plan(tx).await?;
-    if let Some((id, its)) = store::emergency::reported(tx, check_in.user, now - plan.repeat).await? {
+    if let Some((id, its)) = store::emergency::reported(tx, &own(check_in.user), now - plan.repeat).await? {
         if !is_held(tx, its, task.id).await? {
             return Ok(None);
         }
@@ -127,7 +127,7 @@ async fn alarm(
     let agent = store::agent::get(tx, check_in.agent).await?;
     let agent = agent.ok_or_else(|| Error::internal("an agent at work is gone"))?;
     let report = Report {
-        reporter: check_in.user,
+        reporter: own(check_in.user),
         actor: None,
         delegate: task.plan.delegate,
         source: Source::Program,
@@ -136,6 +136,14 @@ async fn alarm(
     };
     let raised = emergency::raise(app, tx, report, &plan, now).await?;
     Ok(Some(raised))
+}
+
+/// Who reports for themselves.
+fn own(user: UserId) -> Reporter {
+    Reporter {
+        user,
+        mark: String::new(),
+    }
 }
 
 async fn is_held(tx: &Tx<'_>, task: TaskId, held: TaskId) -> Result<bool> {

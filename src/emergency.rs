@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Result},
     store::{
         self, Conn, Tx,
-        emergency::Draft,
+        emergency::{Draft, Reporter},
         task::{Draft as TaskDraft, Step as TaskStep},
     },
 };
@@ -65,7 +65,7 @@ async fn escalate_due(app: &App) -> Result<()> {
 #[derive(Debug)]
 pub struct Report {
     /// Who reports it, or in whose name.
-    pub reporter: UserId,
+    pub reporter: Reporter,
     /// Who does so; none: the system.
     pub actor: Option<UserId>,
     /// Who oversees its task.
@@ -83,7 +83,7 @@ pub async fn raise(app: &App, tx: &Tx<'_>, report: Report, plan: &Plan, now: Tim
     let draft = TaskDraft {
         uid: app.uid(now),
         plan: task_plan(&report, now),
-        creator: report.reporter,
+        creator: report.reporter.user,
         reopened_from: None,
         now,
     };
@@ -103,7 +103,7 @@ pub async fn raise(app: &App, tx: &Tx<'_>, report: Report, plan: &Plan, now: Tim
     let draft = Draft {
         uid: app.uid(now),
         task: task.id,
-        reporter: Some(report.reporter),
+        reporter: report.reporter,
         source: report.source,
         location: report.location,
         description: report.description,

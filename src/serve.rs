@@ -102,6 +102,7 @@ impl Server {
             .route_service("/grpc.health.v1.Health/{*method}", system.clone())
             .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
+            .merge(health.older_routes(clock, settings.environment))
             .merge(files::routes(&settings));
         let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
         let entry = cors(&settings).layer(entry(calls(&app, &pool), unknown, router));
@@ -165,7 +166,7 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
             .add_service(
                 pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
             );
-    field_work(begun, app, longest)
+    older(field_work(begun, app, longest), app, longest)
         .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
@@ -184,6 +185,12 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         )
         .add_service(pb::permission_service_server::PermissionServiceServer::new(Permissions))
         .add_service(pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(longest))
+        .prepare()
+}
+
+/// Facades for the clients of the older products.
+fn older(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
+    routes
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
                 .max_decoding_message_size(longest),
@@ -197,10 +204,25 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::legacy::task_service_server::TaskServiceServer::new(rpc::legacy::task::Tasks(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::telegram_service_server::TelegramServiceServer::new(rpc::legacy::telegram::Telegram(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::stats_service_server::StatsServiceServer::new(rpc::legacy::stats::StatsOf(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::geo_service_server::GeoServiceServer::new(rpc::legacy::geo::Geo(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )
-        .prepare()
 }
 
 /// Services of work in the field.

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Change, asked},
+    change::{Change, asked, keyed},
     page, wire,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     emergency::{self, Report},
     error::{Error, Missing, Result},
     pb::{self, emergency_service_server::EmergencyService},
-    store,
+    store::{self, emergency::Reporter},
 };
 
 /// The service.
@@ -87,22 +87,26 @@ impl EmergencyService for Emergencies {
 pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -> Result<Response<pb::Emergency>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("RaiseEmergency", &request.request_id), &request).await?;
-    let reporter = match request.reporter_user_id {
+    let user = match request.reporter_user_id {
         0 => change.caller.user,
         _ if change.caller.level < Level::Supervisor => return Err(Error::Forbidden),
         other => UserId(other),
     };
-    store::emergency::lock_reporter(change.tx(), reporter).await?;
+    let reporter = Reporter {
+        user,
+        mark: keyed(app, &request.reporter_mark),
+    };
+    store::emergency::lock_reporter(change.tx(), &reporter).await?;
     let plan = store::emergency::plan(change.tx()).await?;
-    let earlier = store::emergency::reported(change.tx(), reporter, change.now - plan.repeat).await?;
+    let earlier = store::emergency::reported(change.tx(), &reporter, change.now - plan.repeat).await?;
     if let Some((_, task)) = earlier {
         store::task::lock(change.tx(), task).await?;
     }
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    change.check_known(reporter).await?;
-    let known = store::user::get(change.tx(), reporter).await?;
+    change.check_known(user).await?;
+    let known = store::user::get(change.tx(), user).await?;
     let known = known
         .filter(|user| user.deleted.is_none() && user.erased.is_none())
         .ok_or(Error::NotFound(Missing::User))?;
@@ -112,10 +116,10 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
             return repeat(change, same).await;
         }
     }
-    let report = report(&change, &request, &known).await?;
+    let report = report(&change, &request, (reporter, &known)).await?;
     let (emergency, facts) = emergency::raise(app, change.tx(), report, &plan, change.now).await?;
     change.trail.resource("emergency", emergency.id.0);
-    change.trail.subject(reporter);
+    change.trail.subject(user);
     change.trail.anew();
     change.tell(facts);
     change.commit(wire::emergency(&emergency)).await
@@ -131,8 +135,8 @@ async fn repeat(mut change: Change<'_>, emergency: Emergency) -> Result<Response
 }
 
 /// What is reported; without a place, from where the reporter's agent was last.
-async fn report(change: &Change<'_>, request: &pb::RaiseEmergencyRequest, reporter: &User) -> Result<Report> {
-    let agent = match reporter.agent {
+async fn report(change: &Change<'_>, request: &pb::RaiseEmergencyRequest, (reporter, user): (Reporter, &User)) -> Result<Report> {
+    let agent = match user.agent {
         Some(agent) => store::agent::get(change.tx(), agent).await?,
         None => None,
     };
@@ -141,7 +145,7 @@ async fn report(change: &Change<'_>, request: &pb::RaiseEmergencyRequest, report
         None => agent.as_ref().and_then(|agent| agent.fix).map(|fix| fix.location),
     };
     Ok(Report {
-        reporter: reporter.id,
+        reporter,
         actor: Some(change.caller.user),
         delegate: change.caller.user,
         source: source(request.source, agent.is_some()),

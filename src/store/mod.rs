@@ -42,6 +42,7 @@ pub mod track;
 pub mod template;
 pub mod user;
 pub mod user_list;
+pub mod user_stats;
 pub mod zone;
 
 pub use database::{Conn, Database, Query, Tx};
