@@ -20,7 +20,7 @@ use crate::{
         fact::FactKind,
         task::{Action, Kind, State, Task},
     },
-    error::{Error, Result},
+    error::{Error, Missing, Result},
     pb::{self, check_in_service_server::CheckInService},
     store,
 };
@@ -69,6 +69,9 @@ async fn sign(app: &App, call: &Call, request: pb::CheckInRequest) -> Result<Res
     let task = change.task(id, "").await?;
     change.trail.anew();
     let agent = whose(&task, &change.caller, &request)?;
+    if task.deleted.is_some() {
+        return Err(Error::NotFound(Missing::Task));
+    }
     if task.state() != State::InProgress {
         return Err(Error::NotRunning);
     }
