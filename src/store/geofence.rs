@@ -171,8 +171,8 @@ async fn begin(tx: &Tx<'_>, zone: ZoneId) -> Result<()> {
          select g.id, a.id, 0, 0, false
          from (select l.agent_id from zones z join agent_locations l on st_dwithin(z.boundary, l.location, $2::float8, false)
                where z.id = $1
-               union select l.agent_id from zones z join agent_locations l on st_dwithin(z.boundary, l.location, $3 * l.accuracy, false)
-                     where z.id = $1 and l.accuracy * $3 > $2::float8) near
+               union select l.agent_id from zones z join agent_locations l on st_dwithin(z.boundary, l.location, $3::float8 * l.accuracy, false)
+                     where z.id = $1 and l.accuracy * $3::float8 > $2::float8) near
          join agents a on a.id = near.agent_id
          join geofences g on g.zone_id = $1 and g.delete_time is null
          where g.everybody or a.unit = any(g.units)

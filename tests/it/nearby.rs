@@ -420,7 +420,7 @@ fn nearest_is_the_order_of_geodesics_in_ten_thousand_cases() {
                         sight: None,
                         now,
                     };
-                    let ranking = gad::dispatch::ranking(&*conn, &order).await.unwrap();
+                    let ranking = gad::dispatch::explained(&*conn, &order).await.unwrap();
                     let ids: Vec<i64> = ranking.candidates.iter().map(|one| one.agent.id.0).collect();
                     assert!(ids.len() >= 50 && is_nearest(&ids, &all), "{center:?}: {ids:?}");
                 }
