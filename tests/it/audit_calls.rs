@@ -257,6 +257,7 @@ const OF_NOTHING: [&str; 5] = [
     "ListUsers",
     "ListAuditEntries",
     "ExportAuditEntries",
+    "Replay",
     "Register",
     "RequestPasswordReset",
 ];
