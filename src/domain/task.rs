@@ -110,12 +110,10 @@ impl Action {
     /// The actions that move a task to another state.
     pub const STEPS: [Self; 5] = [Self::Start, Self::Pause, Self::Resume, Self::Finish, Self::Cancel];
 
-    /// What is done to things of a task, and leaves the task itself as it is.
-    pub const DETAILS: [Self; 5] = [Self::Comment, Self::Attach, Self::Detach, Self::Checklist, Self::Depend];
-
     /// The action of a number.
     pub fn of(number: i32) -> Option<Self> {
-        let mut all = Self::ALL.into_iter().chain(Self::DETAILS);
+        let details = [Self::Comment, Self::Attach, Self::Detach, Self::Checklist, Self::Depend];
+        let mut all = Self::ALL.into_iter().chain(details);
         all.find(|action| *action as i32 == number)
     }
 

@@ -1,6 +1,7 @@
 //! The data map: of every column of every table whether it tells of a person, whose row it is, how it is told to that person
 //! and how it goes when the person is erased. Export and erasure follow it; a test compares it with the database.
 
+mod details;
 mod people;
 mod work;
 
@@ -175,7 +176,7 @@ const RECORD: Gone = Gone::Stays("es constancia del trabajo; se reemplaza lo que
 
 /// The tables, in the order in which they are told and go.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    people::TABLES.iter().chain(work::TABLES)
+    people::TABLES.iter().chain(work::TABLES).chain(details::TABLES)
 }
 
 impl Table {
