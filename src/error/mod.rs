@@ -59,6 +59,8 @@ pub enum Missing {
     Session,
     /// An emergency.
     Emergency,
+    /// A geofence.
+    Geofence,
     /// A comment.
     Comment,
     /// An attachment.

@@ -177,6 +177,26 @@ const FREE: &[(&str, &str)] = &[
         "absent is everything; its own fields have rules",
     ),
     (
+        "gad.v1.GetTrackLineRequest.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.GetTrackLineRequest.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.HeatmapRequest.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.HeatmapRequest.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.UpdateGeofenceRequest.update_mask",
+        "the handler knows which paths can be changed",
+    ),
+    (
         "gad.v1.InstantiateTemplateRequest.planned_start_time",
         "any time; what is none is refused when it is read",
     ),
@@ -473,6 +493,7 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
         Error::NotFound(Missing::Emergency),
+        Error::NotFound(Missing::Geofence),
         Error::NotFound(Missing::Comment),
         Error::NotFound(Missing::Attachment),
         Error::NotFound(Missing::ChecklistItem),

@@ -262,6 +262,7 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "CreateTemplate" => request["template"]["title"] = json!("Otra cosa"),
         "InstantiateTemplate" => request["planned_start_time"] = json!("2030-01-01T00:00:00Z"),
         "CreateUser" => request["password_expired"] = json!(true),
+        "CreateGeofence" | "UpdateGeofence" => request["geofence"]["display_name"] = json!("Otra cerca"),
         "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
         "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),
         "RevokeApiToken" => request["reason"] = json!("Otra razón"),

@@ -19,6 +19,7 @@ use gad::{
         checklist_service_client::ChecklistServiceClient, comment_service_client::CommentServiceClient,
         dependency_service_client::DependencyServiceClient, dispatch_service_client::DispatchServiceClient,
         emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
+        geo_service_client::GeoServiceClient, geofence_service_client::GeofenceServiceClient,
         permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
         task_service_client::TaskServiceClient, template_service_client::TemplateServiceClient,
         user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
@@ -118,6 +119,16 @@ impl Person {
     /// Emergencies.
     pub fn emergencies(&self) -> EmergencyServiceClient<Door> {
         EmergencyServiceClient::new(self.door.clone())
+    }
+
+    /// The map.
+    pub fn maps(&self) -> GeoServiceClient<Door> {
+        GeoServiceClient::new(self.door.clone()).max_decoding_message_size(16 * 1024 * 1024)
+    }
+
+    /// Geofences.
+    pub fn geofences(&self) -> GeofenceServiceClient<Door> {
+        GeofenceServiceClient::new(self.door.clone())
     }
 
     /// Comments.
