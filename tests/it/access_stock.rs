@@ -80,7 +80,7 @@ pub struct Live {
 }
 
 /// Tables in the order in which they can be filled.
-const TABLES: [&str; 19] = [
+const TABLES: &[&str] = &[
     "zones (id, code, display_name, boundary)",
     "users (id, uid, email, username, password_hash, display_name, level, telegram_id, email_verify_time, create_time, update_time)",
     "user_zones (user_id, zone_id)",
