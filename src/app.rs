@@ -17,7 +17,7 @@ use crate::{
     emergency,
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
-    live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
+    live::{self, Cache, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
     privacy::{self, Precision},
     recurring,
@@ -45,6 +45,8 @@ pub struct App {
     pub blobs: Blobs,
     /// How often somebody may call.
     pub limits: Limits,
+    /// Answers that are kept for a while.
+    pub cache: Cache,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -153,6 +155,7 @@ impl App {
         let app = Arc::new(Self {
             limits: Limits::new(&settings)?,
             blobs: Blobs::new(&settings.files, clock.clone())?,
+            cache: Cache::new(&settings.redis)?,
             settings,
             database,
             tokens,

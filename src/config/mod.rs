@@ -130,3 +130,15 @@ pub enum Environment {
     /// The real thing: no demo accounts, no default secrets, no documentation pages.
     Production,
 }
+
+impl Environment {
+    /// Its word, as ENVIRONMENT has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Testing => "testing",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}

@@ -249,6 +249,14 @@ pub fn transitions() -> Vec<Transition> {
         .collect()
 }
 
+/// The action that leads from one state to another; if none does, one that would lead there from elsewhere.
+pub fn action_towards(from: State, to: State) -> Action {
+    let arrows = transitions();
+    let straight = arrows.iter().find(|arrow| arrow.from == from && arrow.to == to);
+    let arrow = straight.or_else(|| arrows.iter().find(|arrow| arrow.to == to));
+    arrow.map_or(Action::Reopen, |arrow| arrow.action)
+}
+
 /// An agent on a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {

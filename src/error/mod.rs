@@ -71,6 +71,8 @@ pub enum Missing {
     Dependency,
     /// A template of tasks.
     Template,
+    /// An answer that is kept for a while.
+    CachedAnswer,
 }
 
 /// Everything a call can be refused for.

@@ -234,6 +234,12 @@ impl Error {
                 "Falta finalizar otra tarea de la que esta depende.",
                 "A task that this one depends on is not finished.",
             ),
+            Self::NotFound(Missing::CachedAnswer) => (
+                Code::NotFound,
+                R::NotCached,
+                "Esa clave no está en caché.",
+                "No answer is kept under this key.",
+            ),
             Self::IllegalStep { .. } => (
                 Code::FailedPrecondition,
                 R::IllegalStep,

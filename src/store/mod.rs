@@ -41,6 +41,7 @@ pub mod template;
 pub mod track;
 pub mod user;
 pub mod user_list;
+pub mod user_stats;
 pub mod zone;
 
 pub use database::{Conn, Database, Query, Tx};

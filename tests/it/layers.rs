@@ -89,7 +89,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "rpc",
         ],
     ),
-    ("health", &["app", "error", "store"]),
+    ("health", &["app", "clock", "config", "error", "store"]),
     // `layer` for the words that the older products refuse with.
     ("openapi", &["descriptor", "domain", "error", "layer", "pb"]),
     ("listener", &["config"]),

@@ -224,6 +224,7 @@ pub const TABLES: &[Table] = &[
         ],
         personal: &[
             reference("reporter_user_id"),
+            personal("reporter_mark", Kind::Contact, SECRET, Gone::Default),
             personal(
                 "location",
                 Kind::Location,
