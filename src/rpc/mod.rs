@@ -43,7 +43,6 @@ pub mod rule;
 pub mod task;
 pub mod task_mask;
 pub mod task_read;
-pub mod template;
 pub mod tile;
 pub mod track;
 pub mod task_whole;
