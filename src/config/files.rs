@@ -1,6 +1,6 @@
 //! Settings of the files of attachments.
 
-use std::{path::PathBuf, vec::Vec};
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args, builder::BoolishValueParser, value_parser};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,7 +18,7 @@ pub struct FileSettings {
     pub max_file_size: u64,
     /// Content types of files that are taken, as their bytes tell them; a JSON list or comma-separated.
     #[arg(long, env = "GAD_FILE_TYPES", value_parser = list, default_value = "image/jpeg,image/png,image/webp,image/gif,image/heif,application/pdf,video/mp4,video/quicktime,audio/mpeg,audio/m4a,audio/ogg")]
-    pub file_types: Vec<String>,
+    pub file_types: std::vec::Vec<String>,
     /// Bucket of an S3-compatible store, for the files of attachments; none: they go to GAD_FILES_DIR.
     #[arg(long, env = "S3_BUCKET")]
     pub s3_bucket: Option<String>,
@@ -29,7 +29,7 @@ pub struct FileSettings {
     #[arg(long, env = "S3_REGION", default_value = "us-east-1")]
     pub s3_region: String,
     /// Name that requests are signed by.
-    #[arg(long, env = "S3_ACCESS_KEY_ID", default_value = "")]
+    #[arg(long, env = "S3_ACCESS_KEY_ID", hide_env_values = true, default_value = "")]
     pub s3_access_key_id: String,
     /// Secret that requests are signed with.
     #[arg(long, env = "S3_SECRET_ACCESS_KEY", hide_env_values = true)]

@@ -1,6 +1,7 @@
 //! Pure rules per noun: no I/O, no async, no wire types, no clock.
 
 pub mod access;
+pub mod action;
 pub mod agent;
 pub mod announcement;
 pub mod attachment;

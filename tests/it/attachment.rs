@@ -129,7 +129,7 @@ async fn a_file_that_came_in_pieces_is_the_same_when_it_goes() {
     let world = World::start().await;
     let (supervisor, agent) = (world.supervisor().await, world.agent().await);
     let task = agent.task("Revisar la puerta").await;
-    let mut watcher = Watcher::live(&supervisor).await;
+    let mut watcher = Watcher::live_to_types(&supervisor, &[EventType::TaskAttachmentsChanged]).await;
     let bytes = png(200_001);
     let head = pb::UploadAttachmentRequest {
         note: "La puerta norte".to_owned(),

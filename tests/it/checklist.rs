@@ -45,7 +45,7 @@ async fn who_is_on_a_task_ticks_off_what_who_directs_it_wrote() {
         ..Default::default()
     };
     assert_eq!(update(&other, tick(true)).await.unwrap_err().code(), Code::NotFound);
-    let mut watcher = Watcher::live(&supervisor).await;
+    let mut watcher = Watcher::live_to_types(&supervisor, &[EventType::TaskChecklistChanged]).await;
     let done = update(&agent, tick(true)).await.unwrap().into_inner();
     assert_eq!((done.done, done.done_user_id), (true, agent.id));
     let event = watcher.event().await;

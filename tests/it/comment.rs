@@ -32,8 +32,8 @@ async fn comments_are_said_changed_taken_back_and_told_to_who_sees_the_task() {
     let world = World::start().await;
     let (supervisor, agent, other) = (world.supervisor().await, world.agent().await, world.other_agent().await);
     let task = agent.task("Revisar la puerta").await;
-    let mut watcher = Watcher::live(&supervisor).await;
-    let mut stranger = Watcher::live(&other).await;
+    let mut watcher = Watcher::live_to_types(&supervisor, &[EventType::TaskCommented]).await;
+    let mut stranger = Watcher::live_to_types(&other, &[EventType::TaskCommented, EventType::TaskCreated]).await;
     let first = say(&agent, task.id, "Está abierta").await;
     let update = |etag: &str| pb::UpdateCommentRequest {
         id: first.id,

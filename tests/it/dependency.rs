@@ -39,7 +39,7 @@ async fn a_task_starts_when_all_that_it_waits_for_is_finished() {
         tasks.push(supervisor.task(title).await.id);
     }
     let (last, first) = (tasks[2], &tasks[..2]);
-    let mut watcher = Watcher::live(&supervisor).await;
+    let mut watcher = Watcher::live_to_types(&supervisor, &[EventType::TaskDependenciesChanged]).await;
     for before in first {
         depend(&supervisor, last, *before).await.unwrap();
         let event = watcher.event().await;

@@ -44,6 +44,19 @@ impl Watcher {
         }
     }
 
+    /// The same, to events of these types.
+    pub async fn live_to_types(person: &Person, types: &[EventType]) -> Self {
+        let filter = pb::WatchFilter {
+            types: types.iter().map(|kind| *kind as i32).collect(),
+            ..Default::default()
+        };
+        let request = pb::WatchRequest {
+            filter: Some(filter),
+            ..Default::default()
+        };
+        Self::live_to(person, request).await
+    }
+
     /// The next message.
     pub async fn next(&mut self) -> Item {
         let message = match self.seen.pop_front() {

@@ -136,6 +136,7 @@ impl Person {
     pub fn geofences(&self) -> GeofenceServiceClient<Door> {
         GeofenceServiceClient::new(self.door.clone())
     }
+
     /// Comments.
     pub fn comments(&self) -> CommentServiceClient<Door> {
         CommentServiceClient::new(self.door.clone())
