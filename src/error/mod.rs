@@ -56,6 +56,8 @@ pub enum Missing {
     Session,
     /// An emergency.
     Emergency,
+    /// A geofence.
+    Geofence,
     /// An answer that is kept for a while.
     CachedAnswer,
 }

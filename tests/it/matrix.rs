@@ -249,6 +249,7 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "RaiseEmergency" => request["description"] = json!("Otra emergencia"),
         "SeeEmergency" | "AcknowledgeEmergency" | "ArriveAtEmergency" => request["note"] = json!("Otra nota"),
         "CreateUser" => request["password_expired"] = json!(true),
+        "CreateGeofence" | "UpdateGeofence" => request["geofence"]["display_name"] = json!("Otra cerca"),
         "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
         "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),
         "RevokeApiToken" => request["reason"] = json!("Otra razón"),

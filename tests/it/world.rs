@@ -17,6 +17,7 @@ use gad::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
         auth_service_client::AuthServiceClient, dispatch_service_client::DispatchServiceClient,
         emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
+        geo_service_client::GeoServiceClient, geofence_service_client::GeofenceServiceClient,
         permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
         task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
@@ -114,6 +115,16 @@ impl Person {
     /// Emergencies.
     pub fn emergencies(&self) -> EmergencyServiceClient<Door> {
         EmergencyServiceClient::new(self.door.clone())
+    }
+
+    /// The map.
+    pub fn maps(&self) -> GeoServiceClient<Door> {
+        GeoServiceClient::new(self.door.clone()).max_decoding_message_size(16 * 1024 * 1024)
+    }
+
+    /// Geofences.
+    pub fn geofences(&self) -> GeofenceServiceClient<Door> {
+        GeofenceServiceClient::new(self.door.clone())
     }
 
     /// Events.
