@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     admin,
     audit::{Audit, Keeper},
+    blob::{self, Blobs},
     clock::Clock,
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     emergency,
@@ -19,6 +20,7 @@ use crate::{
     live::{self, Cache, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
     privacy::{self, Precision},
+    recurring,
     store::{self, Database},
 };
 
@@ -39,6 +41,8 @@ pub struct App {
     pub precision: Precision,
     /// Who did what.
     pub audit: Arc<Audit>,
+    /// Files of attachments.
+    pub blobs: Blobs,
     /// How often somebody may call.
     pub limits: Limits,
     /// Answers that are kept for a while.
@@ -89,6 +93,8 @@ impl Background {
             app.precision.clone().run(app.database.clone(), stop.clone()),
             privacy::retention::run(&app, stop.clone()),
             emergency::run(&app, stop.clone()),
+            blob::run(&app, stop.clone()),
+            recurring::run(&app, stop.clone()),
             keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );
@@ -148,6 +154,7 @@ impl App {
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
             limits: Limits::new(&settings)?,
+            blobs: Blobs::new(&settings.files, clock.clone())?,
             cache: Cache::new(&settings.redis)?,
             settings,
             database,

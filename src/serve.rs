@@ -180,6 +180,26 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::comment_service_server::CommentServiceServer::new(rpc::comment::Comments(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::attachment_service_server::AttachmentServiceServer::new(rpc::attachment::Attachments(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::checklist_service_server::ChecklistServiceServer::new(rpc::checklist::Checklists(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::dependency_service_server::DependencyServiceServer::new(rpc::dependency::Dependencies(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::template_service_server::TemplateServiceServer::new(rpc::template::Templates(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(

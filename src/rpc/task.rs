@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Call,
     change::{Change, asked, tried},
-    task_mask, task_read as read, wire,
+    detail, task_mask, task_read as read, wire,
 };
 use crate::{
     app::App,
@@ -176,7 +176,7 @@ pub async fn begin(app: &App, change: &mut Change<'_>, wire: pb::Task) -> Result
 }
 
 /// Adds a task with the first line of its history.
-async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
+pub async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
     let task = store::task::insert(change.tx(), draft).await?;
     change.trail.resource("task", task.id.0);
     change.trail.anew();
@@ -257,6 +257,7 @@ pub async fn take(change: &mut Change<'_>, mut task: Task, action: Action, agent
     let (before, from) = (Before::of(&task), task.state());
     let crew = change.agents(agents).await?;
     task.progress = task.progress.step(action, change.now).map_err(illegal)?;
+    detail::gate(change.tx(), &task, action).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
     store::task::occupy(change.tx(), &task).await?;
     note(change, &task, action, Some(from), None, reason.to_owned()).await?;

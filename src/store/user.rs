@@ -340,3 +340,14 @@ fn decode_lock(row: &Row) -> Result<Option<Lock>> {
         })
         .transpose()
 }
+
+/// An administrator who is there, the oldest.
+pub async fn first_administrator(on: &impl Query) -> Result<Option<UserId>> {
+    let row = on
+        .row(
+            "select id from users where level = 3 and active and delete_time is null and erase_time is null order by id limit 1",
+            &[],
+        )
+        .await?;
+    row.map(|row| Ok(UserId(row.read("id")?))).transpose()
+}

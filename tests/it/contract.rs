@@ -214,6 +214,22 @@ const FREE: &[(&str, &str)] = &[
         "the handler knows which paths can be changed",
     ),
     (
+        "gad.v1.InstantiateTemplateRequest.planned_start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.PreviewRecurrenceRequest.after_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.TaskTemplate.location",
+        "tasks may be nowhere; its own fields have rules",
+    ),
+    (
+        "gad.v1.TaskTemplate.recurrence",
+        "absent is made by hand only; its own fields have rules",
+    ),
+    (
         "gad.v1.RaiseEmergencyRequest.location",
         "an emergency that nobody can place is one all the same",
     ),
@@ -463,7 +479,10 @@ fn every_change_can_be_repeated_without_harm() {
 
 /// One of each error.
 fn errors() -> Vec<Error> {
-    use gad::domain::task::{Action, State};
+    use gad::domain::{
+        attachment::Lack,
+        task::{Action, State},
+    };
     vec![
         Error::Invalid(Vec::new()),
         Error::PageToken,
@@ -492,6 +511,17 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::ApiToken),
         Error::NotFound(Missing::Emergency),
         Error::NotFound(Missing::Geofence),
+        Error::NotFound(Missing::Comment),
+        Error::NotFound(Missing::Attachment),
+        Error::NotFound(Missing::ChecklistItem),
+        Error::NotFound(Missing::Dependency),
+        Error::NotFound(Missing::Template),
+        Error::FileTooLarge,
+        Error::FileType,
+        Error::ProofRequired(vec![Lack::Photos(1)]),
+        Error::TaskFull,
+        Error::DependencyCycle,
+        Error::DependencyUnfinished,
         Error::TaskNowhere,
         Error::NoAgentAvailable,
         Error::IllegalStep {
