@@ -31,6 +31,7 @@ pub mod session;
 pub mod task;
 pub mod template;
 pub mod user;
+pub mod workflow;
 pub mod zone;
 
 use serde::{Deserialize, Serialize};
