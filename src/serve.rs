@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     config::{Environment, ServeSettings},
     descriptor, files,
-    health::Health,
+    health::{self, Health},
     layer::{self, Gate, GateLayer, legacy},
     listener::{self, Connection},
     pb,
@@ -104,7 +104,8 @@ impl Server {
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(health.older_routes(clock, settings.environment))
             .merge(files::routes(&settings));
-        let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
+        let pages = health::older::PATHS.into_iter().chain(files::older_page(&settings));
+        let unknown = Arc::new(legacy::Unknown::of(&pool, pages.collect()));
         let entry = cors(&settings).layer(entry(calls(&app, &pool), unknown, router));
         let entry = MapRequestLayer::new(layer::heard::out).layer(entry);
 

@@ -34,6 +34,7 @@ pub mod session;
 pub mod task;
 pub mod template;
 pub mod user;
+pub mod workflow;
 pub mod zone;
 
 use serde::{Deserialize, Serialize};

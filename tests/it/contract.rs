@@ -510,6 +510,7 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
         Error::NotFound(Missing::Emergency),
+        Error::NotFound(Missing::CachedAnswer),
         Error::NotFound(Missing::Geofence),
         Error::NotFound(Missing::Comment),
         Error::NotFound(Missing::Attachment),
