@@ -17,8 +17,11 @@ use crate::{
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
     live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
-    mail::Postman,
+    mail::{Courier, Postman},
+    notify::{self, Channels},
+    outbound::Outbound,
     privacy::{self, Precision},
+    statistics::{self, Boards},
     store::{self, Database},
 };
 
@@ -45,6 +48,10 @@ pub struct App {
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
     pub wake: Wake,
+    /// How webhooks are called.
+    pub webhooks: Outbound,
+    /// How much is open.
+    pub boards: Boards,
     /// Snapshots that may be read at a time.
     pub snapshots: Semaphore,
     /// Tells streams to end.
@@ -58,6 +65,7 @@ pub struct Background {
     app: Arc<App>,
     relay: Relay,
     postman: Postman,
+    channels: Arc<Channels>,
     keeper: Keeper,
 }
 
@@ -68,6 +76,7 @@ impl Background {
             app,
             relay,
             postman,
+            channels,
             keeper,
         } = self;
         let connector = app.database.connector().clone();
@@ -87,6 +96,8 @@ impl Background {
             app.precision.clone().run(app.database.clone(), stop.clone()),
             privacy::retention::run(&app, stop.clone()),
             emergency::run(&app, stop.clone()),
+            notify::run(Arc::clone(&app), channels, stop.clone()),
+            statistics::run(&app, stop.clone()),
             keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );
@@ -141,7 +152,11 @@ impl App {
             clock: clock.clone(),
             retention: SignedDuration::from_hours(settings.feed_retention_hours.into()),
         };
-        let postman = Postman::new(&settings.account.mail, database.clone(), seal.clone(), clock.clone())?;
+        notify::begin(&database).await?;
+        let courier = Arc::new(Courier::new(&settings.account.mail)?);
+        let postman = Postman::new(Arc::clone(&courier), database.clone(), seal.clone(), clock.clone());
+        let webhooks = notify::webhooks(&settings.notify)?;
+        let channels = Arc::new(Channels::new(&settings.notify, courier, webhooks.clone())?);
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
@@ -155,6 +170,8 @@ impl App {
             audit,
             hub,
             wake,
+            webhooks,
+            boards: Boards::default(),
             snapshots,
             closing: CancellationToken::new(),
             clock,
@@ -163,6 +180,7 @@ impl App {
             app: Arc::clone(&app),
             relay,
             postman,
+            channels,
             keeper,
         };
         Ok((app, background))

@@ -21,6 +21,8 @@ pub mod audit;
 pub mod dispatch;
 pub mod emergency;
 pub mod mail;
+pub mod notify;
+pub mod statistics;
 pub mod admin;
 pub mod app;
 pub mod rpc;

@@ -171,6 +171,18 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::notification_service_server::NotificationServiceServer::new(rpc::notification::Notifications(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::webhook_service_server::WebhookServiceServer::new(rpc::webhook::Webhooks(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::statistics_service_server::StatisticsServiceServer::new(rpc::statistics::Statistics(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(

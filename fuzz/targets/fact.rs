@@ -44,6 +44,11 @@ pub fn run(data: &[u8]) {
             let seen = match &fact.subject {
                 Subject::Task(task) => task.is_visible_to(&caller),
                 Subject::Emergency(emergency) => emergency.is_visible_to(&caller),
+                // Each hears their own, also who sees everything.
+                Subject::Notification(notification) => {
+                    assert!(interest.hearing(&fact) == Hearing::Nothing || notification.user == caller.user);
+                    notification.user == caller.user
+                }
                 Subject::Agent(_) | Subject::Fix { .. } => true,
             };
             if interest.hearing(&fact) == Hearing::Event {
@@ -71,6 +76,9 @@ fn tell(fact: &Fact, caller: &Caller) {
         }
         Subject::Emergency(emergency) => {
             wire::emergency(emergency);
+        }
+        Subject::Notification(notification) => {
+            wire::notification(notification);
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

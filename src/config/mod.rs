@@ -3,6 +3,7 @@
 mod account;
 mod bridge;
 mod envoy;
+mod notify;
 pub mod reading;
 pub mod secret;
 mod serve;
@@ -19,6 +20,7 @@ pub use self::{
     account::{AccountSettings, MailSettings, Post, SmtpTls},
     bridge::BridgeSettings,
     envoy::EnvoySettings,
+    notify::NotifySettings,
     reading::Settings,
     serve::ServeSettings,
     stack::{UpSettings, WithStoresSettings},

@@ -8,6 +8,7 @@ use super::{
     agent::{Agent, Fix},
     emergency::Emergency,
     geo::Point,
+    notification::Notification,
     task::Task,
 };
 
@@ -44,6 +45,10 @@ pub enum FactKind {
     EmergencyRaised = 16,
     /// Something happened to an emergency.
     EmergencyChanged = 17,
+    /// Somebody was told of something by the bell.
+    NotificationCreated = 30,
+    /// Somebody read notifications.
+    NotificationRead = 31,
 }
 
 /// A thing after it happened.
@@ -55,6 +60,8 @@ pub enum Subject {
     Agent(Box<Agent>),
     /// An emergency.
     Emergency(Box<Emergency>),
+    /// A notification.
+    Notification(Box<Notification>),
     /// A fix, and whose it is.
     Fix {
         /// The fix.
@@ -77,6 +84,7 @@ impl Subject {
         match self {
             Self::Task(_) | Self::Emergency(_) => None,
             Self::Agent(agent) => Some(agent.user),
+            Self::Notification(notification) => Some(notification.user),
             Self::Fix { user, .. } => Some(*user),
         }
     }

@@ -2,12 +2,13 @@
 
 use super::{
     AgentId, TaskId, UserId, ZoneId,
-    access::Caller,
+    access::{Caller, Level},
     agent::{Agent, Fix},
     emergency::Emergency,
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
     lens::Lens,
+    notification::Notification,
     task::Task,
 };
 
@@ -22,13 +23,17 @@ pub enum Noun {
     Position = 3,
     /// An emergency.
     Emergency = 4,
+    /// How much is open.
+    Kpi = 6,
+    /// What somebody was told by the bell.
+    Notification = 7,
 }
 
 impl Noun {
     /// The noun of a number.
     pub fn of(number: i32) -> Option<Self> {
-        [Self::Task, Self::Agent, Self::Position, Self::Emergency]
-            .into_iter()
+        let all = [Self::Task, Self::Agent, Self::Position, Self::Emergency, Self::Kpi, Self::Notification];
+        all.into_iter()
             .find(|noun| *noun as i32 == number)
     }
 }
@@ -37,6 +42,9 @@ impl Noun {
 pub const TASK_HIDDEN: i32 = 8;
 /// Number on the wire of the event that an agent went out of sight.
 pub const AGENT_HIDDEN: i32 = 15;
+
+/// Number on the wire of the event that the counts changed.
+pub const KPI_CHANGED: i32 = 32;
 
 /// Which events somebody wants; lists mean any of, an empty one all.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -100,6 +108,8 @@ impl Interest {
             Subject::Agent(_) => Hearing::Nothing,
             Subject::Emergency(emergency) if self.has_emergency(emergency) => self.typed(*kind),
             Subject::Emergency(_) => Hearing::Nothing,
+            Subject::Notification(notification) if self.has_notification(notification) => self.typed(*kind),
+            Subject::Notification(_) => Hearing::Nothing,
             Subject::Fix {
                 fix,
                 user,
@@ -139,6 +149,19 @@ impl Interest {
             && any_of(&self.wanted.agents, &emergency.agents)
             && any_of(&self.wanted.zones, &emergency.zone)
             && self.holds([emergency.location, None])
+    }
+
+    /// Whether it is the watcher's own notification, and asked for by name: so who asks for all may share a feed with others.
+    fn has_notification(&self, notification: &Notification) -> bool {
+        self.wanted.nouns.contains(&Noun::Notification)
+            && notification.user == self.caller.user
+            && any_of(&self.wanted.tasks, &notification.task)
+            && any_of(&self.wanted.agents, &notification.agent)
+    }
+
+    /// Whether the watcher asks by name for how much is open, and directs anybody.
+    pub fn has_kpi(&self) -> bool {
+        self.wanted.nouns.contains(&Noun::Kpi) && self.caller.level >= Level::Supervisor && self.is_typed(KPI_CHANGED)
     }
 
     /// Whether the watcher wants anything about a noun.

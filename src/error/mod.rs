@@ -56,6 +56,12 @@ pub enum Missing {
     Session,
     /// An emergency.
     Emergency,
+    /// A notification rule.
+    NotificationRule,
+    /// A webhook.
+    Webhook,
+    /// A message.
+    Delivery,
 }
 
 /// Everything a call can be refused for.
@@ -126,6 +132,9 @@ pub enum Error {
         /// State it was tried from.
         state: State,
     },
+    /// The message waits, or was sent.
+    #[error("the message is not over")]
+    DeliveryNotOver,
     /// The deletion to be taken back never was.
     #[error("not deleted")]
     NotDeleted,

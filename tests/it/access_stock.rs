@@ -73,7 +73,7 @@ pub struct Live {
 }
 
 /// Tables in the order in which they can be filled.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 15] = [
     "zones (id, code, display_name, boundary)",
     "users (id, uid, email, username, password_hash, display_name, level, telegram_id, email_verify_time, create_time, update_time)",
     "user_zones (user_id, zone_id)",
@@ -87,6 +87,9 @@ const TABLES: [&str; 12] = [
             pause_start_time, location, delegate_user_id, creator_user_id, create_time, update_time, delete_time)",
     "assignments (task_id, agent_id, exclusive, occupying, create_time)",
     "emergencies (id, uid, task_id, reporter_user_id, source, state, stage, due_time, create_time, update_time)",
+    "notification_rules (id, display_name, event_types, update_time)",
+    "webhooks (id, uid, display_name, url, disabled, owner_user_id, sealed, create_time, update_time)",
+    "deliveries (id, uid, channel, user_id, event_type, event_time, epoch, xid, seq, state, expire_time, create_time, end_time)",
 ];
 
 /// A zone that limits a supervisor, and one that does not; points in them.
@@ -439,6 +442,22 @@ impl Stock {
         match name {
             "$now" => Timestamp::now().to_string(),
             "$code" => format!("C-{}", self.id()),
+            "$notification_rule" | "$webhook" | "$dead" => {
+                let (id, user) = (self.id(), self.stranger);
+                let (table, rest) = match name {
+                    "$notification_rule" => ("notification_rules", "'Regla', '{7}', now()".to_owned()),
+                    "$webhook" => (
+                        "webhooks",
+                        format!("gen_random_uuid(), 'Sala', 'https://hooks.gad.example/', true, {user}, 'x', now(), now()"),
+                    ),
+                    _ => (
+                        "deliveries",
+                        format!("gen_random_uuid(), 2, {user}, 4, now(), 0, 0, {id}, 3, now(), now(), now()"),
+                    ),
+                };
+                self.add(table, format!("{id}, {rest}"));
+                id.to_string()
+            }
             "$email" => format!("n{}@gad.example", self.id()),
             "$username" => format!("n{}", self.id()),
             "$number" => self.id().to_string(),

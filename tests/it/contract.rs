@@ -454,6 +454,10 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
         Error::NotFound(Missing::Emergency),
+        Error::NotFound(Missing::NotificationRule),
+        Error::NotFound(Missing::Webhook),
+        Error::NotFound(Missing::Delivery),
+        Error::DeliveryNotOver,
         Error::TaskNowhere,
         Error::NoAgentAvailable,
         Error::IllegalStep {

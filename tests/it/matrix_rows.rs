@@ -48,6 +48,7 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_privacy::rows(),
         audits(),
         crate::matrix_field::rows(),
+        crate::matrix_notify::rows(),
     ]
     .concat()
 }
