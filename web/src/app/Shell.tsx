@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { Link, useRoute } from 'wouter';
+import { Bell } from '../bell/Bell';
 import { useCell } from '../cell';
 import { UserLevel } from '../gen/gad/v1/rule_pb';
 import { useWords } from '../i18n';
@@ -33,6 +34,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <div className="top-end">
           <Connection />
           <Clock />
+          <Bell />
           <ThemeSwitch />
           <LanguageSwitch />
           <Me />

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
 import { useCell } from '../cell';
 import type { Agent, Position } from '../gen/gad/v1/agent_pb';
+import { Noun } from '../gen/gad/v1/event_pb';
 import { type Task, TaskState } from '../gen/gad/v1/task_pb';
 import { CALL, events, tasks } from '../rpc/clients';
 import { renew } from '../rpc/renew';
@@ -16,6 +17,9 @@ interface Live {
 
 const LiveContext = createContext<Live | null>(null);
 
+/** Who names none hears of no notifications. */
+const NOUNS = [Noun.TASK, Noun.AGENT, Noun.POSITION, Noun.EMERGENCY, Noun.NOTIFICATION] as const;
+
 /** Fast for the eye, slow enough to draw a burst of events once. */
 const REDRAW_MILLIS = 60;
 
@@ -29,7 +33,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     const feed = new LiveFeed({
       watch: (request, options) => {
         token = session.get().token;
-        return events.watch(request, options);
+        return events.watch({ ...request, filter: { nouns: [...NOUNS] } }, options);
       },
       store,
       renew: () => (token === null ? Promise.resolve(false) : renew(token)),

@@ -28,6 +28,8 @@ export function isOpen(task: Task): boolean {
  */
 export class LiveStore {
   readonly view = new Cell<View>({ tasks: new Map(), agents: new Map(), positions: new Map() });
+  /** How often the feed said that the bell rang, or that it was read. */
+  readonly rung = new Cell(0);
   #tasks = new Map<bigint, Task>();
   #agents = new Map<bigint, Agent>();
   #positions = new Map<bigint, Position>();
@@ -55,6 +57,9 @@ export class LiveStore {
         break;
       case 'position':
         this.#putPosition(resource.value);
+        break;
+      case 'notification':
+        this.rung.set(this.rung.get() + 1);
         break;
       case 'hidden':
         if (resource.value.agentId !== 0n) this.#dropAgent(resource.value.agentId);
