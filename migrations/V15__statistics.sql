@@ -75,8 +75,10 @@ return (at at time zone 'UTC')::date;
 -- What a task adds to the sums; nothing if it is deleted, or none.
 create function task_sums(f task_facts)
 returns table (kind smallint, priority smallint, zone_id bigint, user_id bigint, measure smallint, day date, bucket smallint, ms bigint)
-language sql immutable parallel safe as $$
-    select f.kind, f.priority, coalesce(f.zone_id, 0), f.user_id, m.measure, m.day, m.bucket, m.ms
+language plpgsql immutable parallel safe rows 8 as $$
+#variable_conflict use_column
+begin
+    return query select f.kind, f.priority, coalesce(f.zone_id, 0), f.user_id, m.measure, m.day, m.bucket, m.ms
     from (
         select 1::smallint, utc_day(f.create_time), f.state, 0::bigint
         union all
@@ -97,8 +99,8 @@ language sql immutable parallel safe as $$
         ) l (measure, at, ms, counts)
         where l.counts
     ) m (measure, day, bucket, ms)
-    where not f.deleted
-$$;
+    where not f.deleted;
+end $$;
 
 insert into task_facts (task_id, kind, priority, zone_id, user_id, state, deleted, create_time, planned_start_time, planned_end_time,
                         start_time, end_time, paused_ms, assign_time, report_time, acknowledge_time)

@@ -104,7 +104,7 @@ static TAKE: LazyLock<String> = LazyLock::new(|| {
              cross join lateral (
                  select x.id from deliveries x
                  where x.state = 1 and x.channel = $1 and coalesce(x.webhook_id, 0) = t.target and x.next_time <= $2
-                 order by x.next_time limit case when c.failures >= $6 then 1 else $5 end
+                 order by x.next_time limit case when c.failures >= $6 then 1 else $5::bigint end
                  for update skip locked) d
              where t.target is not null and t.target <> all($4) and coalesce(c.resume_time <= $2, true)
                and coalesce(not w.disabled, true)
@@ -232,17 +232,15 @@ pub async fn works(on: &impl Query, channel: Channel, target: i64) -> Result<()>
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "select {COLUMNS} from deliveries d
-         where d.id < $1 and ($2 = 0 or d.state = $2) and ($3 = 0 or d.channel = $3) and ($4 = 0 or d.webhook_id = $4)
+         where d.id < $1 and ($2::integer = 0 or d.state = $2) and ($3::integer = 0 or d.channel = $3)
+           and ($4::bigint = 0 or d.webhook_id = $4)
          order by d.id desc limit $5"
     )
 });
 
 /// Messages before number `before`, the latest first; of this state, channel and webhook, where they are not 0.
 pub async fn page(on: &impl Query, before: i64, state: i32, channel: i32, webhook: i64, limit: i64) -> Result<Vec<Delivery>> {
-    let small = |number: i32| i16::try_from(number).map_err(Error::internal);
-    let rows = on
-        .rows(&PAGE, &[&before, &small(state)?, &small(channel)?, &webhook, &limit])
-        .await?;
+    let rows = on.rows(&PAGE, &[&before, &state, &channel, &webhook, &limit]).await?;
     rows.iter().map(decode).collect()
 }
 

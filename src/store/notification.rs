@@ -45,7 +45,7 @@ static SAVE: LazyLock<String> = LazyLock::new(|| {
         "insert into notification_rules as r (id, display_name, disabled, event_types, kinds, min_priority, audience_told, user_ids,
                                               levels, units, channels, webhook_ids, update_time)
          overriding system value
-         values (case when $1 = 0 then nextval(pg_get_serial_sequence('notification_rules', 'id')) else $1 end,
+         values (case when $1::bigint = 0 then nextval(pg_get_serial_sequence('notification_rules', 'id')) else $1 end,
                  $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          on conflict (id) do update
          set display_name = excluded.display_name, disabled = excluded.disabled, event_types = excluded.event_types,
