@@ -9,11 +9,14 @@
 
 mod audit;
 mod city;
+mod dispatch;
+mod emergency;
 mod flood;
 mod frames;
 mod idle;
 mod list;
 mod live;
+mod map;
 mod nearest;
 mod overload;
 mod positions;
@@ -81,6 +84,9 @@ async fn run() -> Result<()> {
         "rest",
         "list",
         "nearest",
+        "map",
+        "dispatch",
+        "emergency",
         "live",
         "positions",
         "audit",
@@ -96,6 +102,9 @@ async fn run() -> Result<()> {
             "rest" => rest::measure(&bench).await,
             "list" => list::measure(&bench).await,
             "nearest" => nearest::measure(&bench).await,
+            "map" => map::measure(&bench).await,
+            "dispatch" => dispatch::measure(&bench).await,
+            "emergency" => emergency::measure(&bench).await,
             "live" => live::measure(&bench).await,
             "positions" => positions::measure(&bench).await,
             "audit" => audit::measure(&bench).await,

@@ -171,6 +171,13 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::geo_service_server::GeoServiceServer::new(rpc::map::Maps(Arc::clone(app))).max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::geofence_service_server::GeofenceServiceServer::new(rpc::geofence::Geofences(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::notification_service_server::NotificationServiceServer::new(rpc::notification::Notifications(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )

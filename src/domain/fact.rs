@@ -8,6 +8,7 @@ use super::{
     agent::{Agent, Fix},
     emergency::Emergency,
     geo::Point,
+    geofence,
     notification::Notification,
     task::Task,
 };
@@ -45,6 +46,12 @@ pub enum FactKind {
     EmergencyRaised = 16,
     /// Something happened to an emergency.
     EmergencyChanged = 17,
+    /// An agent came into a geofence.
+    GeofenceEntered = 20,
+    /// An agent went out of a geofence.
+    GeofenceLeft = 21,
+    /// An agent has been in a geofence for long.
+    GeofenceDwelt = 22,
     /// Somebody was told of something by the bell.
     NotificationCreated = 30,
     /// Somebody read notifications.
@@ -60,6 +67,8 @@ pub enum Subject {
     Agent(Box<Agent>),
     /// An emergency.
     Emergency(Box<Emergency>),
+    /// What happened at a geofence.
+    Geofence(Box<geofence::Event>),
     /// A notification.
     Notification(Box<Notification>),
     /// A fix, and whose it is.
@@ -84,6 +93,7 @@ impl Subject {
         match self {
             Self::Task(_) | Self::Emergency(_) => None,
             Self::Agent(agent) => Some(agent.user),
+            Self::Geofence(event) => Some(event.user),
             Self::Notification(notification) => Some(notification.user),
             Self::Fix { user, .. } => Some(*user),
         }

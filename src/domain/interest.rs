@@ -7,6 +7,7 @@ use super::{
     emergency::Emergency,
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
+    geofence,
     lens::Lens,
     notification::Notification,
     task::Task,
@@ -23,6 +24,8 @@ pub enum Noun {
     Position = 3,
     /// An emergency.
     Emergency = 4,
+    /// What happened at a geofence.
+    Geofence = 5,
     /// How much is open.
     Kpi = 6,
     /// What somebody was told by the bell.
@@ -32,7 +35,15 @@ pub enum Noun {
 impl Noun {
     /// The noun of a number.
     pub fn of(number: i32) -> Option<Self> {
-        let all = [Self::Task, Self::Agent, Self::Position, Self::Emergency, Self::Kpi, Self::Notification];
+        let all = [
+            Self::Task,
+            Self::Agent,
+            Self::Position,
+            Self::Emergency,
+            Self::Geofence,
+            Self::Kpi,
+            Self::Notification,
+        ];
         all.into_iter()
             .find(|noun| *noun as i32 == number)
     }
@@ -108,6 +119,8 @@ impl Interest {
             Subject::Agent(_) => Hearing::Nothing,
             Subject::Emergency(emergency) if self.has_emergency(emergency) => self.typed(*kind),
             Subject::Emergency(_) => Hearing::Nothing,
+            Subject::Geofence(event) if self.has_geofence_event(event) => self.typed(*kind),
+            Subject::Geofence(_) => Hearing::Nothing,
             Subject::Notification(notification) if self.has_notification(notification) => self.typed(*kind),
             Subject::Notification(_) => Hearing::Nothing,
             Subject::Fix {
@@ -149,6 +162,16 @@ impl Interest {
             && any_of(&self.wanted.agents, &emergency.agents)
             && any_of(&self.wanted.zones, &emergency.zone)
             && self.holds([emergency.location, None])
+    }
+
+    /// Whether the watcher wants to know what happened at a geofence, and may: it is in their zone, or they did it themselves.
+    fn has_geofence_event(&self, event: &geofence::Event) -> bool {
+        self.is_about(Noun::Geofence)
+            && self.reaches(event.user, event.zone)
+            && self.wanted.tasks.is_empty()
+            && any_of(&self.wanted.agents, [&event.agent])
+            && any_of(&self.wanted.zones, &event.zone)
+            && self.holds([Some(self.lens.place(event.location, event.user)), None])
     }
 
     /// Whether it is the watcher's own notification, and asked for by name: so who asks for all may share a feed with others.

@@ -12,10 +12,12 @@ pub mod emergency;
 pub mod erasure;
 pub mod fact;
 pub mod geo;
+pub mod geofence;
 pub mod interest;
 pub mod lens;
 pub mod limit;
 pub mod mail;
+pub mod map;
 pub mod national_id;
 pub mod notification;
 pub mod password;
@@ -40,6 +42,10 @@ pub struct AgentId(pub i64);
 /// Number of an emergency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EmergencyId(pub i64);
+
+/// Number of a geofence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GeofenceId(pub i64);
 
 /// Number of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -56,6 +56,8 @@ pub enum Missing {
     Session,
     /// An emergency.
     Emergency,
+    /// A geofence.
+    Geofence,
     /// A notification rule.
     NotificationRule,
     /// A webhook.

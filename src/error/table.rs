@@ -162,6 +162,12 @@ impl Error {
                 "No existe esa emergencia.",
                 "There is no such emergency.",
             ),
+            Self::NotFound(Missing::Geofence) => (
+                Code::NotFound,
+                R::GeofenceNotFound,
+                "No existe esa geocerca.",
+                "There is no such geofence.",
+            ),
             Self::NotFound(Missing::NotificationRule) => (
                 Code::NotFound,
                 R::NotificationRuleNotFound,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use tonic::{Response, Status, Streaming};
 
-use super::{Call, agent_read, page, wire};
+use super::{Call, agent_read, crossing, page, wire};
 use crate::{
     app::App,
     domain::{
@@ -23,10 +23,10 @@ use crate::{
 const REFUSED: usize = 100;
 
 /// Length of a track, unless the request says from when.
-const TRACK: SignedDuration = SignedDuration::from_hours(24);
+pub const TRACK: SignedDuration = SignedDuration::from_hours(24);
 
 /// End of a shift that others do not see in the track of who is off duty.
-const WITHHELD: SignedDuration = SignedDuration::from_mins(15);
+pub const WITHHELD: SignedDuration = SignedDuration::from_mins(15);
 
 /// What became of fixes so far.
 #[derive(Debug, Default)]
@@ -133,12 +133,17 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     let late = late(&fixes, &reporters);
     let within = store::shift::within(&tx, late).await?;
     let usable = sift(fixes, &reporters, &within, now, sum);
-    let known = store::position::namesakes(&tx, usable.iter()).await?;
+    let (known, fenced) = tokio::try_join!(store::position::namesakes(&tx, usable.iter()), store::geofence::any(&tx))?;
     let intake = Intake::of(usable, known);
     store::position::ensure(&tx, &intake.added).await?;
     store::position::add(&tx, &intake.added, now).await?;
     store::position::replace(&tx, &intake.replacing, now).await?;
-    let facts = settle(&tx, &intake, &reporters, &caller, now).await?;
+    let mut facts = Vec::new();
+    if fenced {
+        let kept: Vec<Fix> = intake.kept().copied().collect();
+        facts = crossing::cross(&tx, &kept, &reporters, caller.user, now).await?;
+    }
+    facts.extend(settle(&tx, &intake, &reporters, &caller, now).await?);
     store::outbox::add(&tx, &facts).await?;
     tx.commit().await?;
     if !facts.is_empty() {
@@ -156,7 +161,8 @@ pub fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
     request.positions.into_iter().enumerate().map(of).collect()
 }
 
-type Reporters = BTreeMap<AgentId, Reporter>;
+/// Agents of a message that fixes may be of.
+pub type Reporters = BTreeMap<AgentId, Reporter>;
 
 /// Fixes of before their agents last began or ended their duty.
 fn late<'a>(fixes: &'a [Fix], reporters: &'a Reporters) -> impl Iterator<Item = &'a Fix> {
@@ -290,7 +296,7 @@ pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Resu
 }
 
 /// Until when others may see an agent's track: of who is off duty, not where they were at the end of the shift.
-async fn shown_until(on: &impl store::Query, agent: AgentId) -> Result<Timestamp> {
+pub async fn shown_until(on: &impl store::Query, agent: AgentId) -> Result<Timestamp> {
     let off_since = store::shift::off_since(on, agent).await?;
     Ok(off_since.map_or(Timestamp::MAX, |since| since - WITHHELD))
 }

@@ -363,6 +363,7 @@ impl Watch {
             Subject::Task(task) => pb::event::Resource::Task(wire::task(task, &self.interest.caller, self.app.clock.now())),
             Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent, self.lens())),
             Subject::Emergency(emergency) => pb::event::Resource::Emergency(wire::emergency(emergency)),
+            Subject::Geofence(event) => pb::event::Resource::GeofenceEvent(super::geofence::wire_event(event, self.lens())),
             Subject::Notification(notification) => pb::event::Resource::Notification(wire::notification(notification)),
             Subject::Fix {
                 fix,

@@ -338,7 +338,8 @@ pub async fn count_before(on: &impl Query, before: Timestamp) -> Result<i64> {
     .read("n")
 }
 
-/// Forgets where an agent was last.
+/// Forgets where an agent was last, also to geofences.
 pub async fn forget_latest(tx: &Tx<'_>, agent: AgentId) -> Result<u64> {
+    tx.run("delete from geofence_places where agent_id = $1", &[&agent.0]).await?;
     tx.run("delete from agent_locations where agent_id = $1", &[&agent.0]).await
 }

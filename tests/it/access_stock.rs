@@ -58,6 +58,7 @@ pub fn kinds(name: &str) -> &'static [Kind] {
         "$invited" | "$inactive" | "$locked" => &[Seen, Foreign, Gone, Absent],
         "$api_token" | "$session" => &[Own, Foreign, Gone, Absent],
         "$emergency" | "$my_emergency" => &[Own, Seen, Foreign, Absent],
+        "$geofence" => &[Seen, Foreign, Gone, Absent],
         "$zone" => &[Seen, Absent],
         _ => &[],
     }
@@ -73,7 +74,7 @@ pub struct Live {
 }
 
 /// Tables in the order in which they can be filled.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "zones (id, code, display_name, boundary)",
     "users (id, uid, email, username, password_hash, display_name, level, telegram_id, email_verify_time, create_time, update_time)",
     "user_zones (user_id, zone_id)",
@@ -87,6 +88,8 @@ const TABLES: [&str; 15] = [
             pause_start_time, location, delegate_user_id, creator_user_id, create_time, update_time, delete_time)",
     "assignments (task_id, agent_id, exclusive, occupying, create_time)",
     "emergencies (id, uid, task_id, reporter_user_id, source, state, stage, due_time, create_time, update_time)",
+    "geofences (id, zone_id, display_name, on_enter, on_exit, everybody, margin_meters, max_accuracy_meters, confirmation_count,
+                create_time, update_time, delete_time)",
     "notification_rules (id, display_name, event_types, update_time)",
     "webhooks (id, uid, display_name, url, disabled, owner_user_id, sealed, create_time, update_time)",
     "deliveries (id, uid, channel, user_id, event_type, event_time, epoch, xid, seq, state, expire_time, create_time, end_time)",
@@ -311,6 +314,7 @@ impl Stock {
             "$person" => (format!("p{}", self.a_user(name, kind, live)), None),
             "$api_token" => number(self.an_api_token(kind, live)),
             "$emergency" | "$my_emergency" => number(self.an_emergency(kind, live)),
+            "$geofence" => number(self.a_geofence(kind)),
             "$zone" => number(self.a_zone(kind)),
             "$session" => {
                 let user = if kind == Kind::Foreign { self.stranger } else { live.user };
@@ -405,6 +409,17 @@ impl Stock {
             Kind::Absent => NOTHING,
             _ => self.api_token(user, "task.read", kind == Kind::Gone).0,
         }
+    }
+
+    fn a_geofence(&mut self, kind: Kind) -> i64 {
+        if kind == Kind::Absent {
+            return NOTHING;
+        }
+        let (id, zone) = (self.id(), self.zones[usize::from(kind == Kind::Foreign)]);
+        let end = if kind == Kind::Gone { "now()" } else { "null" };
+        let row = format!("{id}, {zone}, 'Cerca', true, true, true, 25, 100, 2, now(), now(), {end}");
+        self.add("geofences", row);
+        id
     }
 
     fn a_zone(&mut self, kind: Kind) -> i64 {

@@ -177,6 +177,26 @@ const FREE: &[(&str, &str)] = &[
         "absent is everything; its own fields have rules",
     ),
     (
+        "gad.v1.GetTrackLineRequest.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.GetTrackLineRequest.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.HeatmapRequest.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.HeatmapRequest.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.UpdateGeofenceRequest.update_mask",
+        "the handler knows which paths can be changed",
+    ),
+    (
         "gad.v1.RaiseEmergencyRequest.location",
         "an emergency that nobody can place is one all the same",
     ),
@@ -454,6 +474,7 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
         Error::NotFound(Missing::Emergency),
+        Error::NotFound(Missing::Geofence),
         Error::NotFound(Missing::NotificationRule),
         Error::NotFound(Missing::Webhook),
         Error::NotFound(Missing::Delivery),

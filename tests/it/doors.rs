@@ -212,7 +212,11 @@ impl Doorway {
         let http = response.status().as_u16();
         let headers = response.headers();
         let file = http == 200 && is_file(method);
-        let kind = if file { "application/x-ndjson" } else { "application/json" };
+        let kind = match (file, method.name()) {
+            (true, "GetTile") => "application/vnd.mapbox-vector-tile",
+            (true, _) => "application/x-ndjson",
+            (false, _) => "application/json",
+        };
         assert_eq!(headers["content-type"], kind, "{http}");
         assert!(!headers.contains_key("grpc-status"), "gRPC shines through");
         let replayed = headers.contains_key("idempotent-replayed");
@@ -304,8 +308,11 @@ fn is_file(method: &MethodDescriptor) -> bool {
     method.output().full_name() == "google.api.HttpBody"
 }
 
-/// A file of JSON, or of JSON Lines.
+/// A file of JSON, or of JSON Lines; another one in Base64.
 fn lines(text: &[u8]) -> Value {
+    if text.is_empty() || std::str::from_utf8(text).is_err() {
+        return json!({ "data": STANDARD.encode(text) });
+    }
     if let Ok(document) = serde_json::from_slice(text) {
         return document;
     }

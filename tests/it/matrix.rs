@@ -253,6 +253,7 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "CreateWebhook" => request["webhook"]["display_name"] = json!("Otro webhook"),
         "ReplayDelivery" | "RotateWebhookSecret" => request["reason"] = json!("Otra razón"),
         "CreateUser" => request["password_expired"] = json!(true),
+        "CreateGeofence" | "UpdateGeofence" => request["geofence"]["display_name"] = json!("Otra cerca"),
         "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
         "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),
         "RevokeApiToken" => request["reason"] = json!("Otra razón"),

@@ -48,6 +48,7 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_privacy::rows(),
         audits(),
         crate::matrix_field::rows(),
+        crate::matrix_geo::rows(),
         crate::matrix_notify::rows(),
     ]
     .concat()
@@ -223,6 +224,7 @@ fn writing() -> Vec<Row> {
         ),
         good("DeleteTask", Administrator, json!({ "id": "$assigned" })),
         row("DeleteTask", "TASK_NOT_FOUND", Administrator, json!({ "id": "$deleted" })),
+        row("DeleteTask", "ILLEGAL_STEP", Administrator, json!({ "id": "$urgent" })),
         row(
             "DeleteTask",
             "INVALID_FIELD",

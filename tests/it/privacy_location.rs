@@ -376,7 +376,7 @@ async fn a_feed_that_supervisors_share_has_nobodys_own_place_in_it() {
     assert_eq!(of_own, [(id, None)]);
 }
 
-async fn set_precision(person: &Person, level: pb::UserLevel, meters: i32) {
+pub async fn set_precision(person: &Person, level: pb::UserLevel, meters: i32) {
     let request = pb::UpdateLocationPrecisionRequest {
         level: level as i32,
         meters,

@@ -258,8 +258,10 @@ impl Stage {
             "$old_version" => self.old_version().await.to_string(),
             "$telegram" => self.identity("telegram_id").await,
             "$username" => self.identity("username").await,
-            "$emergency" => self.an_emergency(&self.supervisor).await,
-            "$my_emergency" => self.an_emergency(&self.agent).await,
+            "$emergency" => self.an_emergency(&self.supervisor).await.id.to_string(),
+            "$my_emergency" => self.an_emergency(&self.agent).await.id.to_string(),
+            "$urgent" => self.an_emergency(&self.supervisor).await.task_id.to_string(),
+            "$geofence" => self.a_geofence().await.to_string(),
             "$api_token" => self.an_api_token().await.to_string(),
             "$notification_rule" | "$webhook" | "$dead" | "$waiting" => self.a_notice(name).await.to_string(),
             "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
@@ -390,13 +392,33 @@ impl Stage {
     }
 
     /// An open emergency of somebody; of a person it is one.
-    async fn an_emergency(&self, reporter: &Person) -> String {
+    async fn an_emergency(&self, reporter: &Person) -> pb::Emergency {
         let request = pb::RaiseEmergencyRequest {
             location: draft("").location,
             ..Default::default()
         };
-        let raised = reporter.emergencies().raise_emergency(request).await.unwrap().into_inner();
-        raised.id.to_string()
+        reporter.emergencies().raise_emergency(request).await.unwrap().into_inner()
+    }
+
+    /// A fence around a zone that nobody is in.
+    async fn a_geofence(&self) -> i64 {
+        let geofence = pb::Geofence {
+            display_name: "Cerca".to_owned(),
+            zone_id: self.a_zone("$zone").await,
+            crossings: vec![pb::GeofenceEventKind::Entered as i32],
+            ..Default::default()
+        };
+        let request = pb::CreateGeofenceRequest {
+            geofence: Some(geofence),
+            ..Default::default()
+        };
+        self.supervisor
+            .geofences()
+            .create_geofence(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .id
     }
 
     /// A task without a place.

@@ -17,8 +17,11 @@ use gad::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
         auth_service_client::AuthServiceClient, dispatch_service_client::DispatchServiceClient,
         emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
-        notification_service_client::NotificationServiceClient, permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
-        statistics_service_client::StatisticsServiceClient, task_service_client::TaskServiceClient, webhook_service_client::WebhookServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
+        geo_service_client::GeoServiceClient, geofence_service_client::GeofenceServiceClient,
+        notification_service_client::NotificationServiceClient, permission_service_client::PermissionServiceClient,
+        privacy_service_client::PrivacyServiceClient, statistics_service_client::StatisticsServiceClient,
+        task_service_client::TaskServiceClient, user_service_client::UserServiceClient,
+        webhook_service_client::WebhookServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -114,6 +117,16 @@ impl Person {
     /// Emergencies.
     pub fn emergencies(&self) -> EmergencyServiceClient<Door> {
         EmergencyServiceClient::new(self.door.clone())
+    }
+
+    /// The map.
+    pub fn maps(&self) -> GeoServiceClient<Door> {
+        GeoServiceClient::new(self.door.clone()).max_decoding_message_size(16 * 1024 * 1024)
+    }
+
+    /// Geofences.
+    pub fn geofences(&self) -> GeofenceServiceClient<Door> {
+        GeofenceServiceClient::new(self.door.clone())
     }
 
     /// Notifications.
