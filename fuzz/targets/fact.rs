@@ -82,7 +82,7 @@ fn tell(fact: &Fact, caller: &Caller) {
             gad::rpc::geofence::wire_event(event, Lens::of(caller, 100));
         }
         Subject::Notification(notification) => {
-            wire::notification(notification);
+            gad::rpc::notification::bare(notification);
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, NotifySettings, RedisSettings, TelemetrySettings,
+    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, NotifySettings, RedisSettings,
+    TelemetrySettings,
     secret::weakness,
     values::{list, networks},
 };

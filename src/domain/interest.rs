@@ -44,8 +44,7 @@ impl Noun {
             Self::Kpi,
             Self::Notification,
         ];
-        all.into_iter()
-            .find(|noun| *noun as i32 == number)
+        all.into_iter().find(|noun| *noun as i32 == number)
     }
 }
 

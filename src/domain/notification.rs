@@ -191,7 +191,9 @@ impl Rule {
     pub fn is_about(&self, event: i32, topic: &Topic) -> bool {
         let class = topic.class();
         let kind = self.kinds.is_empty() || class.is_some_and(|(kind, _)| self.kinds.contains(&kind));
-        let priority = self.least.is_none_or(|least| class.is_some_and(|(_, priority)| priority >= least));
+        let priority = self
+            .least
+            .is_none_or(|least| class.is_some_and(|(_, priority)| priority >= least));
         !self.disabled && self.events.contains(&event) && kind && priority
     }
 }
@@ -350,7 +352,10 @@ mod tests {
         for (attempts, seconds) in [(1, 5), (2, 10), (3, 20), (40, 3600)] {
             for lot in [0, 1, 999, u128::MAX] {
                 let wait = wait(attempts, Uuid::from_u128(lot)).as_secs_f64();
-                assert!(wait <= f64::from(seconds) && wait >= f64::from(seconds) / 2.0, "{attempts}: {wait}");
+                assert!(
+                    wait <= f64::from(seconds) && wait >= f64::from(seconds) / 2.0,
+                    "{attempts}: {wait}"
+                );
             }
         }
         let some: std::collections::BTreeSet<_> = (0..100).map(|lot| wait(3, Uuid::from_u128(lot * 7))).collect();

@@ -228,9 +228,7 @@ impl Telegram {
     async fn send(&self, chat: i64, text: &str) -> Outcome {
         let body = serde_json::json!({ "chat_id": chat, "text": text, "link_preview_options": { "is_disabled": true } });
         let call = self.outbound.call(Method::POST, self.url.expose_secret(), |request| {
-            request
-                .header("content-type", "application/json")
-                .body(body.to_string())
+            request.header("content-type", "application/json").body(body.to_string())
         });
         match call.await {
             Ok(answer) if answer.status.is_success() => Outcome::Taken(Some(answer.status.as_u16())),

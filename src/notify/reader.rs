@@ -17,12 +17,7 @@ use crate::{
         notification::{self, Channel, LIFETIME, Rule, Target, Topic},
     },
     error::Result,
-    store::{
-        self, Tx,
-        delivery::Draft,
-        notification::Told,
-        outbox::Entry,
-    },
+    store::{self, Tx, delivery::Draft, notification::Told, outbox::Entry},
 };
 
 /// Longest wait for a bell that may have been lost.

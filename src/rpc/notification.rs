@@ -100,7 +100,7 @@ async fn list(app: &App, call: &Call, request: pb::ListNotificationsRequest) -> 
             .iter()
             .map(|row| pb::Notification {
                 text: texts.get(&row.id).cloned().unwrap_or_default(),
-                ..wire::notification(row)
+                ..bare(row)
             })
             .collect(),
         next_page_token,
@@ -261,5 +261,31 @@ fn delivery(delivery: Delivery) -> pb::Delivery {
         http_status: http_status.map_or(0, i32::from),
         create_time: Some(wire::timestamp(created)),
         end_time: ended.map(wire::timestamp),
+    }
+}
+
+/// A notification, without what it is about in words.
+pub fn bare(notification: &Notification) -> pb::Notification {
+    let Notification {
+        id,
+        user: _,
+        event,
+        time,
+        actor,
+        task,
+        agent,
+        emergency,
+        read,
+    } = notification;
+    pb::Notification {
+        id: *id,
+        event_type: *event,
+        event_time: Some(wire::timestamp(*time)),
+        actor_user_id: actor.map_or(0, |actor| actor.0),
+        task_id: task.map_or(0, |task| task.0),
+        agent_id: agent.map_or(0, |agent| agent.0),
+        emergency_id: emergency.map_or(0, |emergency| emergency.0),
+        text: String::new(),
+        read_time: read.map(wire::timestamp),
     }
 }

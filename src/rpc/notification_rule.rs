@@ -40,7 +40,11 @@ pub async fn list(
 }
 
 /// CreateNotificationRule.
-pub async fn create(app: &App, call: &Call, request: pb::CreateNotificationRuleRequest) -> Result<Response<pb::NotificationRule>> {
+pub async fn create(
+    app: &App,
+    call: &Call,
+    request: pb::CreateNotificationRuleRequest,
+) -> Result<Response<pb::NotificationRule>> {
     let rule = Rule {
         id: 0,
         ..read(request.rule.clone().unwrap_or_default())?
@@ -59,7 +63,11 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateNotificationRuleR
 }
 
 /// UpdateNotificationRule.
-pub async fn update(app: &App, call: &Call, request: pb::UpdateNotificationRuleRequest) -> Result<Response<pb::NotificationRule>> {
+pub async fn update(
+    app: &App,
+    call: &Call,
+    request: pb::UpdateNotificationRuleRequest,
+) -> Result<Response<pb::NotificationRule>> {
     let wanted = request.rule.clone().unwrap_or_default();
     let etag = if request.etag.is_empty() {
         wanted.etag.clone()

@@ -61,7 +61,11 @@ async fn get(app: &App, call: &Call, request: pb::GetStatisticsRequest) -> Resul
     }
     Ok(Response::new(pb::GetStatisticsResponse {
         rows,
-        next_page_token: if group == Group::Unit { String::new() } else { next_page_token },
+        next_page_token: if group == Group::Unit {
+            String::new()
+        } else {
+            next_page_token
+        },
     }))
 }
 

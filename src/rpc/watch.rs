@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tonic::{Code, Status};
 
-use super::{event::Cursor, statistics, wire};
+use super::{event::Cursor, notification, statistics, wire};
 use crate::{
     app::App,
     domain::{
@@ -364,7 +364,7 @@ impl Watch {
             Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent, self.lens())),
             Subject::Emergency(emergency) => pb::event::Resource::Emergency(wire::emergency(emergency)),
             Subject::Geofence(event) => pb::event::Resource::GeofenceEvent(super::geofence::wire_event(event, self.lens())),
-            Subject::Notification(notification) => pb::event::Resource::Notification(wire::notification(notification)),
+            Subject::Notification(told) => pb::event::Resource::Notification(notification::bare(told)),
             Subject::Fix {
                 fix,
                 user,

@@ -39,7 +39,10 @@ impl WebhookService for Webhooks {
         Ok(create(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 
-    async fn list_webhooks(&self, request: Request<pb::ListWebhooksRequest>) -> Result<Response<pb::ListWebhooksResponse>, Status> {
+    async fn list_webhooks(
+        &self,
+        request: Request<pb::ListWebhooksRequest>,
+    ) -> Result<Response<pb::ListWebhooksResponse>, Status> {
         Ok(list(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 

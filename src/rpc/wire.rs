@@ -13,7 +13,6 @@ use crate::{
         emergency::{Emergency, Step},
         geo::{Bounds, Point},
         lens::Lens,
-        notification::Notification,
         session::Session,
         task::{Action, Task},
         user::{Name, User, View},
@@ -491,31 +490,5 @@ fn emergency_step(step: &Step) -> pb::EmergencyStep {
         stage: *stage as i32,
         note: note.clone(),
         create_time: Some(timestamp(*time)),
-    }
-}
-
-/// A notification, without what it is about in words.
-pub fn notification(notification: &Notification) -> pb::Notification {
-    let Notification {
-        id,
-        user: _,
-        event,
-        time,
-        actor,
-        task,
-        agent,
-        emergency,
-        read,
-    } = notification;
-    pb::Notification {
-        id: *id,
-        event_type: *event,
-        event_time: Some(timestamp(*time)),
-        actor_user_id: actor.map_or(0, |actor| actor.0),
-        task_id: task.map_or(0, |task| task.0),
-        agent_id: agent.map_or(0, |agent| agent.0),
-        emergency_id: emergency.map_or(0, |emergency| emergency.0),
-        text: String::new(),
-        read_time: read.map(timestamp),
     }
 }

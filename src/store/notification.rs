@@ -182,7 +182,8 @@ pub async fn move_place(tx: &Tx<'_>, epoch: i64, to: Position) -> Result<()> {
     .map(drop)
 }
 
-const OFF_DUTY: &str = "exists (select from agents a where a.user_id = u.id and a.delete_time is null and a.duty = 3) as off_duty";
+const OFF_DUTY: &str =
+    "exists (select from agents a where a.user_id = u.id and a.delete_time is null and a.duty = 3) as off_duty";
 
 static MEANT: LazyLock<String> = LazyLock::new(|| {
     format!(

@@ -116,7 +116,7 @@ fn columns(group: Group) -> (&'static str, &'static str) {
     match group {
         Group::All => ("0::bigint", "''"),
         Group::User | Group::Agent => ("s.owner_id", "''"),
-        Group::Unit => ("0::bigint", "a.unit"),
+        Group::Unit => ("0::bigint", "a.unit collate \"C\""),
         Group::Zone => ("s.zone_id", "''"),
         Group::Kind => ("s.kind::bigint", "''"),
         Group::Priority => ("s.priority::bigint", "''"),
@@ -143,10 +143,7 @@ pub async fn lines(
     };
     let (today, minute) = (today(now), minute(now));
     let (day, bucket) = (conditions.param(today, Type::DATE), conditions.param(minute, Type::INT2));
-    let (after, limit) = (
-        conditions.param(after, Type::INT8),
-        conditions.param(limit, Type::INT8),
-    );
+    let (after, limit) = (conditions.param(after, Type::INT8), conditions.param(limit, Type::INT8));
     let sql = format!(
         "with s as (
              select subject, measure, day, kind, priority, zone_id, owner_id, bucket, n, ms from statistic_sums
@@ -211,10 +208,7 @@ fn narrow(conditions: &mut Conditions, group: Group, filter: &Filter) {
     conditions.and_any("s.priority", priorities, |priority| priority as i16);
     if let Some(sight) = sight {
         let (user, seen) = super::conditions::seen(Some(sight));
-        let (user, seen) = (
-            conditions.param(user, Type::INT8),
-            conditions.param(seen, Type::INT8_ARRAY),
-        );
+        let (user, seen) = (conditions.param(user, Type::INT8), conditions.param(seen, Type::INT8_ARRAY));
         let owner = if subject == 1 { "s.owner_id" } else { "a.user_id" };
         conditions
             .sql

@@ -73,7 +73,10 @@ pub async fn page(on: &impl Query, after: i64, limit: i64) -> Result<Vec<Webhook
 /// Those of these numbers that there are, which stay until the transaction ends.
 pub async fn there(tx: &Tx<'_>, ids: &[i64]) -> Result<Vec<i64>> {
     let rows = tx
-        .rows("select id from webhooks where id = any($1) order by id for key share", &[&ids])
+        .rows(
+            "select id from webhooks where id = any($1) order by id for key share",
+            &[&ids],
+        )
         .await?;
     rows.iter().map(|row| row.read("id")).collect()
 }
@@ -165,7 +168,8 @@ pub async fn delete(tx: &Tx<'_>, id: i64, now: Timestamp) -> Result<()> {
         &[&id, &now],
     )
     .await?;
-    tx.run("delete from circuits where channel = 4 and target = $1", &[&id]).await?;
+    tx.run("delete from circuits where channel = 4 and target = $1", &[&id])
+        .await?;
     tx.run("delete from webhooks where id = $1", &[&id]).await.map(drop)
 }
 

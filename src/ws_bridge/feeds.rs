@@ -214,3 +214,30 @@ fn forget(slots: &mut HashMap<Key, Slot>, key: &Key, feed: &Arc<Feed>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn who_asks_for_notifications_shares_with_nobody() {
+        let identity = |user| Identity {
+            user,
+            level: 3,
+            limited: false,
+            session: Uuid::nil(),
+            version: 1,
+            until: Timestamp::UNIX_EPOCH,
+        };
+        let named = WatchFilter {
+            nouns: vec![Noun::Task.into(), Noun::Notification.into()],
+            ..WatchFilter::default()
+        };
+        let [all, own] = [WatchFilter::default(), named].map(|filter| [1, 2].map(|user| Key::of(&filter, identity(user))));
+        assert_eq!(all[0], all[1]);
+        assert_ne!(own[0], own[1]);
+    }
+}

@@ -109,6 +109,18 @@ const FREE: &[(&str, &str)] = &[
         "absent is everything; its own fields have rules",
     ),
     (
+        "gad.v1.GetStatisticsRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+    (
+        "gad.v1.StatisticsFilter.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.StatisticsFilter.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
         "gad.v1.ListUsersRequest.filter",
         "absent is everything; its own fields have rules",
     ),

@@ -32,7 +32,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("outbound", &[]),
     (
         "notify",
-        &["app", "config", "domain", "error", "identity", "mail", "outbound", "pb", "store"],
+        &[
+            "app", "config", "domain", "error", "identity", "mail", "outbound", "pb", "store",
+        ],
     ),
     ("statistics", &["app", "domain", "error", "store"]),
     ("mail", &["clock", "config", "domain", "error", "identity", "store"]),

@@ -55,7 +55,12 @@ fn rules() -> Vec<Row> {
             Administrator,
             json!({ "page_token": "nonsense" }),
         ),
-        row("ListNotificationRules", "INVALID_FIELD", Administrator, json!({ "page_size": -1 })),
+        row(
+            "ListNotificationRules",
+            "INVALID_FIELD",
+            Administrator,
+            json!({ "page_size": -1 }),
+        ),
         good("CreateNotificationRule", Administrator, rule(json!(0), json!(["$webhook"]))),
         row(
             "CreateNotificationRule",
@@ -107,9 +112,23 @@ fn deliveries() -> Vec<Row> {
             json!({ "page_token": "nonsense" }),
         ),
         row("ListDeliveries", "INVALID_FIELD", Administrator, json!({ "webhook_id": -1 })),
-        good("ReplayDelivery", Administrator, json!({ "id": "$dead", "reason": "Otra vez" })),
-        row("ReplayDelivery", "DELIVERY_NOT_FOUND", Administrator, json!({ "id": NOTHING })),
-        row("ReplayDelivery", "DELIVERY_NOT_OVER", Administrator, json!({ "id": "$waiting" })),
+        good(
+            "ReplayDelivery",
+            Administrator,
+            json!({ "id": "$dead", "reason": "Otra vez" }),
+        ),
+        row(
+            "ReplayDelivery",
+            "DELIVERY_NOT_FOUND",
+            Administrator,
+            json!({ "id": NOTHING }),
+        ),
+        row(
+            "ReplayDelivery",
+            "DELIVERY_NOT_OVER",
+            Administrator,
+            json!({ "id": "$waiting" }),
+        ),
         row("ReplayDelivery", "INVALID_FIELD", Administrator, json!({ "id": 0 })),
     ]
 }

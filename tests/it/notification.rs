@@ -11,9 +11,7 @@ use std::{
 use gad::{
     clock::Clock,
     config::ServeSettings,
-    pb::{
-        self, DeliveryState, EventType, NotificationChannel as Channel, UserLevel, event, watch_response::Item,
-    },
+    pb::{self, DeliveryState, EventType, NotificationChannel as Channel, UserLevel, event, watch_response::Item},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -148,18 +146,29 @@ async fn a_webhook_is_told_by_a_call_that_anybody_can_verify() {
     assert!(!is_signed(&altered, &secret));
     assert_eq!(heard.headers["gad-event"], "EVENT_TYPE_TASK_CREATED");
     let said = heard.json();
-    assert_eq!((&said["task"]["id"], &said["task"]["code"]), (&task.id.into(), &task.code.clone().into()));
+    assert_eq!(
+        (&said["task"]["id"], &said["task"]["code"]),
+        (&task.id.into(), &task.code.clone().into())
+    );
     assert_eq!(said["actor_user_id"], supervisor.id);
     assert_eq!(said["delivery_id"], heard.headers["gad-delivery"]);
     let sent = one(&administrator, DeliveryState::Sent).await;
-    assert_eq!((sent.uid.as_str(), sent.http_status), (said["delivery_id"].as_str().unwrap(), 200));
+    assert_eq!(
+        (sent.uid.as_str(), sent.http_status),
+        (said["delivery_id"].as_str().unwrap(), 200)
+    );
 
     // While the secret is being changed, calls are signed by both.
     let request = pb::RotateWebhookSecretRequest {
         id,
         ..Default::default()
     };
-    let rotated = administrator.webhooks().rotate_webhook_secret(request).await.unwrap().into_inner();
+    let rotated = administrator
+        .webhooks()
+        .rotate_webhook_secret(request)
+        .await
+        .unwrap()
+        .into_inner();
     supervisor.task("Cuidar el parque").await;
     let heard = hooks.calls("/a", 2).await.remove(1);
     assert!(is_signed(&heard, &rotated.secret) && is_signed(&heard, &secret));
@@ -207,9 +216,16 @@ async fn what_fails_is_tried_again_under_the_same_name_and_ever_more_seldom() {
         hands.wait(seconds);
     }
     let failing = list().await;
-    assert!(failing.resume_time.is_some(), "three failures in a row: let alone for a while");
+    assert!(
+        failing.resume_time.is_some(),
+        "three failures in a row: let alone for a while"
+    );
     let heard = hooks.calls("/a", 4).await;
-    assert!(heard.iter().all(|one| one.headers["gad-delivery"] == heard[0].headers["gad-delivery"]));
+    assert!(
+        heard
+            .iter()
+            .all(|one| one.headers["gad-delivery"] == heard[0].headers["gad-delivery"])
+    );
     let sent = one(&administrator, DeliveryState::Sent).await;
     assert_eq!((sent.attempt_count, sent.failure.as_str()), (4, ""));
     assert_eq!(list().await.failure_count, 0, "it works again");
@@ -235,7 +251,12 @@ async fn what_was_given_up_is_seen_and_can_be_replayed() {
         reason: "Ya volvió".to_owned(),
         ..Default::default()
     };
-    let again = administrator.notifications().replay_delivery(request.clone()).await.unwrap().into_inner();
+    let again = administrator
+        .notifications()
+        .replay_delivery(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((again.state(), again.attempt_count), (DeliveryState::Waiting, 0));
     let sent = one(&administrator, DeliveryState::Sent).await;
     assert_eq!(sent.uid, dead.uid);
@@ -318,11 +339,7 @@ async fn what_a_killed_server_was_sending_is_sent_by_another_under_the_same_name
 async fn who_is_off_duty_has_quiet_but_for_an_emergency_of_their_own() {
     let hooks = Hooks::start().await;
     let world = World::with(|settings| told_by(&hooks, settings)).await;
-    let (administrator, supervisor, agent) = (
-        world.administrator().await,
-        world.supervisor().await,
-        world.agent().await,
-    );
+    let (administrator, supervisor, agent) = (world.administrator().await, world.supervisor().await, world.agent().await);
     let number = at_telegram(&world, &agent).await;
     let named = pb::NotificationRule {
         audience_told: true,
@@ -373,9 +390,7 @@ async fn nobody_is_told_of_what_they_may_not_see() {
     let world = World::with_clock(hands.clock(), |settings| told_by(&hooks, settings)).await;
     let administrator = world.administrator().await;
     let elsewhere = world.zone("Z-SO").await;
-    let zonal = world
-        .newcomer("zonal@gad.example", UserLevel::Supervisor, &[elsewhere])
-        .await;
+    let zonal = world.newcomer("zonal@gad.example", UserLevel::Supervisor, &[elsewhere]).await;
     let (supervisor, agent) = (world.supervisor().await, world.agent().await);
     at_telegram(&world, &zonal).await;
     at_telegram(&world, &supervisor).await;
@@ -395,7 +410,11 @@ async fn nobody_is_told_of_what_they_may_not_see() {
         (task.id, format!("{} En otra zona", task.code), administrator.id)
     );
     for other in [&zonal, &agent, &administrator] {
-        assert_eq!(bell(other).await.notifications, [], "nobody else, and nobody of their own doing");
+        assert_eq!(
+            bell(other).await.notifications,
+            [],
+            "nobody else, and nobody of their own doing"
+        );
     }
     // What waits is not sent to who may not see it any more.
     until("it failed once", async || {
@@ -404,12 +423,21 @@ async fn nobody_is_told_of_what_they_may_not_see() {
     })
     .await;
     let sql = "insert into user_zones (user_id, zone_id) values ($1, $2)";
-    world.database().await.execute(sql, &[&supervisor.id, &elsewhere]).await.unwrap();
+    world
+        .database()
+        .await
+        .execute(sql, &[&supervisor.id, &elsewhere])
+        .await
+        .unwrap();
     hands.wait(60);
     let withheld = one(&administrator, DeliveryState::Withheld).await;
     assert_eq!(withheld.user_id, supervisor.id);
     assert_eq!(hooks.heard(TELEGRAM).len(), 1);
-    assert_eq!(bell(&supervisor).await.notifications[0].text, "", "nor does the bell say what it was");
+    assert_eq!(
+        bell(&supervisor).await.notifications[0].text,
+        "",
+        "nor does the bell say what it was"
+    );
 }
 
 #[tokio::test]
@@ -493,7 +521,11 @@ async fn mail_goes_out_in_the_language_of_its_reader() {
     until("the mail is there", async || !smtp.mails().is_empty()).await;
     let mail = smtp.mails().remove(0);
     assert_eq!(mail.to, "admin@gad.example");
-    assert!(mail.text.starts_with(&format!("New task: {} Cuidar el puente", task.code)), "{}", mail.text);
+    assert!(
+        mail.text.starts_with(&format!("New task: {} Cuidar el puente", task.code)),
+        "{}",
+        mail.text
+    );
     let sent = one(&administrator, DeliveryState::Sent).await;
     assert!(mail.head.contains(&format!("<{}@", sent.uid)), "{}", mail.head);
 }
@@ -553,15 +585,30 @@ async fn the_bell_rings_once_for_each_of_those_who_are_told() {
         up_to_id: listed.notifications[10].id,
         ..Default::default()
     };
-    let marked = supervisor.notifications().mark_notifications_read(read.clone()).await.unwrap().into_inner();
+    let marked = supervisor
+        .notifications()
+        .mark_notifications_read(read.clone())
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((marked.marked_count, marked.unread_count), (11, 9));
     let event = mine.event().await;
     assert_eq!(event.r#type(), EventType::NotificationRead);
     // What is another's stays as it is.
-    let marked = second.notifications().mark_notifications_read(read).await.unwrap().into_inner();
+    let marked = second
+        .notifications()
+        .mark_notifications_read(read)
+        .await
+        .unwrap()
+        .into_inner();
     let own = bell(&second).await;
     assert_eq!(own.unread_count + marked.marked_count, 21);
-    assert!(listed.notifications.iter().all(|told| own.notifications.iter().all(|other| other.id != told.id)));
+    assert!(
+        listed
+            .notifications
+            .iter()
+            .all(|told| own.notifications.iter().all(|other| other.id != told.id))
+    );
     assert_eq!(bell(&supervisor).await.unread_count, 9);
     other.stop().await;
 }
@@ -586,9 +633,18 @@ async fn rules_are_changed_by_what_was_seen_of_them() {
         etag: etag.to_owned(),
         ..Default::default()
     };
-    let changed = administrator.notifications().update_notification_rule(update("r1")).await.unwrap().into_inner();
+    let changed = administrator
+        .notifications()
+        .update_notification_rule(update("r1"))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((changed.disabled, changed.etag.as_str()), (true, "r2"));
-    let refused = administrator.notifications().update_notification_rule(update("r1")).await.unwrap_err();
+    let refused = administrator
+        .notifications()
+        .update_notification_rule(update("r1"))
+        .await
+        .unwrap_err();
     assert_eq!(reason(&refused), "STALE_ETAG");
     let request = pb::DeleteNotificationRuleRequest {
         id,
@@ -603,9 +659,7 @@ async fn how_much_is_open_is_told_to_supervisors_as_it_changes_and_to_nobody_els
     let world = World::start().await;
     let (supervisor, agent) = (world.supervisor().await, world.agent().await);
     let elsewhere = world.zone("Z-SO").await;
-    let zonal = world
-        .newcomer("zonal@gad.example", UserLevel::Supervisor, &[elsewhere])
-        .await;
+    let zonal = world.newcomer("zonal@gad.example", UserLevel::Supervisor, &[elsewhere]).await;
     let request = pb::WatchRequest {
         filter: Some(pb::WatchFilter {
             nouns: vec![pb::Noun::Kpi as i32],
@@ -620,7 +674,9 @@ async fn how_much_is_open_is_told_to_supervisors_as_it_changes_and_to_nobody_els
     let count = async |watcher: &mut Watcher| loop {
         match watcher.next().await {
             Item::Event(event) => {
-                let Some(event::Resource::Kpi(kpi)) = event.resource else { panic!("{event:?}") };
+                let Some(event::Resource::Kpi(kpi)) = event.resource else {
+                    panic!("{event:?}")
+                };
                 return kpi;
             }
             Item::Checkpoint(_) => {}

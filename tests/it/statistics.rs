@@ -46,7 +46,12 @@ async fn ask(person: &Person, group: Group, filter: pb::StatisticsFilter) -> Vec
     };
     let mut rows = Vec::new();
     loop {
-        let answer = person.statistics().get_statistics(request.clone()).await.unwrap().into_inner();
+        let answer = person
+            .statistics()
+            .get_statistics(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
         rows.extend(answer.rows);
         if answer.next_page_token.is_empty() {
             return rows;
@@ -184,7 +189,11 @@ fn check(told: Option<&pb::DurationStatistics>, lengths: Option<&Vec<i64>>, what
     if lengths.is_empty() {
         return;
     }
-    assert_eq!(ms(&told.mean), Some(lengths.iter().sum::<i64>() / lengths.len() as i64), "{what}");
+    assert_eq!(
+        ms(&told.mean),
+        Some(lengths.iter().sum::<i64>() / lengths.len() as i64),
+        "{what}"
+    );
     for (share, read) in [(0.25, told.p25), (0.5, told.p50), (0.75, told.p75)] {
         let rank = (lengths.len() as f64 * share).ceil() as usize;
         let (exact, read) = (lengths[rank - 1], ms(&read).unwrap());
@@ -222,7 +231,12 @@ async fn compare(world: &World, person: &Person, now: Timestamp) {
                 row.cancelled_count,
             ];
             assert_eq!(states, count.states, "{}", what("states"));
-            assert_eq!((row.overdue_count, row.late_count), (count.overdue, count.late), "{}", what("late"));
+            assert_eq!(
+                (row.overdue_count, row.late_count),
+                (count.overdue, count.late),
+                "{}",
+                what("late")
+            );
             for (name, told) in [
                 ("worked", &row.worked),
                 ("planned", &row.planned),
@@ -336,7 +350,14 @@ impl Worker {
             }
             _ => {
                 let task = pb::Task { id, ..self.draft() };
-                let paths = ["kind", "priority", "delegate_user_id", "location", "planned_end_time", "planned_start_time"];
+                let paths = [
+                    "kind",
+                    "priority",
+                    "delegate_user_id",
+                    "location",
+                    "planned_end_time",
+                    "planned_start_time",
+                ];
                 let request = pb::UpdateTaskRequest {
                     task: Some(task),
                     update_mask: Some(prost_types::FieldMask {
@@ -348,7 +369,10 @@ impl Worker {
             }
         };
         if let Some(refused) = refused {
-            assert!(!["INTERNAL", "INVALID_FIELD", "DEADLINE"].contains(&reason(&refused).as_str()), "{refused:?}");
+            assert!(
+                !["INTERNAL", "INVALID_FIELD", "DEADLINE"].contains(&reason(&refused).as_str()),
+                "{refused:?}"
+            );
         }
     }
 }
@@ -356,7 +380,12 @@ impl Worker {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sums_equal_a_recount_after_any_history() {
     let hands = Hands(Arc::new(AtomicI64::new(Clock::system().now().as_millisecond())));
-    let world = World::with_clock(hands.clock(), |settings| settings.database.database_pool_size = 8).await;
+    let world = World::with_clock(hands.clock(), |settings| {
+        settings.database.database_pool_size = 8;
+        // Weeks go by.
+        settings.access_token_expire_minutes = 1_000_000;
+    })
+    .await;
     let administrator = world.administrator().await;
     let mut agents = Vec::new();
     let mut users = vec![administrator.id, world.supervisor().await.id];
@@ -390,7 +419,12 @@ async fn sums_equal_a_recount_after_any_history() {
             location: draft("").location,
             ..Default::default()
         };
-        let raised = administrator.emergencies().raise_emergency(report).await.unwrap().into_inner();
+        let raised = administrator
+            .emergencies()
+            .raise_emergency(report)
+            .await
+            .unwrap()
+            .into_inner();
         hands.wait(12_345);
         let answer = pb::EmergencyStepRequest {
             id: raised.id,
@@ -404,32 +438,33 @@ async fn sums_equal_a_recount_after_any_history() {
     }
     let database = world.database().await;
     until("everything is added up", async || {
-        let left = database.query_one("select count(*) from statistic_deltas", &[]).await.unwrap();
+        let left = database
+            .query_one("select count(*) from statistic_deltas", &[])
+            .await
+            .unwrap();
         left.get::<_, i64>(0) == 0
     })
     .await;
     compare(&world, &administrator, hands.now()).await;
     let sums = "select count(*) filter (where n < 0), count(*) filter (where n = 0), count(*) from statistic_sums";
     let row = database.query_one(sums, &[]).await.unwrap();
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (0, 0), "no sum is less than nothing, or kept of nothing");
+    assert_eq!(
+        (row.get::<_, i64>(0), row.get::<_, i64>(1)),
+        (0, 0),
+        "no sum is less than nothing, or kept of nothing"
+    );
     assert!(row.get::<_, i64>(2) > 100);
 }
 
 #[tokio::test]
 async fn everybody_counts_what_is_theirs_to_see() {
     let world = World::start().await;
-    let (administrator, supervisor, agent) = (
-        world.administrator().await,
-        world.supervisor().await,
-        world.agent().await,
-    );
+    let (administrator, supervisor, agent) = (world.administrator().await, world.supervisor().await, world.agent().await);
     let elsewhere = world.zone("Z-SO").await;
     let task = supervisor.task("En el centro").await;
     let here = task.zone_id.unwrap();
     assert_ne!(here, elsewhere);
-    let zonal = world
-        .newcomer("zonal@gad.example", UserLevel::Supervisor, &[elsewhere])
-        .await;
+    let zonal = world.newcomer("zonal@gad.example", UserLevel::Supervisor, &[elsewhere]).await;
     let local = world.newcomer("local@gad.example", UserLevel::Supervisor, &[here]).await;
     let delegated = pb::CreateTaskRequest {
         task: Some(pb::Task {

@@ -226,10 +226,7 @@ pub const TABLES: &[Table] = &[
             "seq",
             "create_time",
         ],
-        personal: &[
-            of_row("user_id", Kind::Reference),
-            of_row("read_time", Kind::Activity),
-        ],
+        personal: &[of_row("user_id", Kind::Reference), of_row("read_time", Kind::Activity)],
         mentions: &[],
     },
     Table {

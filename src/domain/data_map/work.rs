@@ -475,7 +475,9 @@ pub const TABLES: &[Table] = &[
     nobodys(
         "statistic_sums",
         "Sumas por día, con números de usuarios y agentes.",
-        &["subject", "measure", "day", "kind", "priority", "zone_id", "owner_id", "bucket", "n", "ms"],
+        &[
+            "subject", "measure", "day", "kind", "priority", "zone_id", "owner_id", "bucket", "n", "ms",
+        ],
     ),
     nobodys(
         "statistic_deltas",
@@ -509,7 +511,11 @@ pub const TABLES: &[Table] = &[
         "Hasta dónde se miró qué avisar.",
         &["one", "epoch", "xid", "seq"],
     ),
-    nobodys("circuits", "Qué canal falla.", &["channel", "target", "failures", "resume_time"]),
+    nobodys(
+        "circuits",
+        "Qué canal falla.",
+        &["channel", "target", "failures", "resume_time"],
+    ),
     nobodys(
         "signing_keys",
         "Firman los tokens.",
