@@ -3,6 +3,7 @@
 mod account;
 mod bridge;
 mod envoy;
+mod files;
 mod notify;
 pub mod reading;
 pub mod secret;
@@ -20,6 +21,7 @@ pub use self::{
     account::{AccountSettings, MailSettings, Post, SmtpTls},
     bridge::BridgeSettings,
     envoy::EnvoySettings,
+    files::FileSettings,
     notify::NotifySettings,
     reading::Settings,
     serve::ServeSettings,
@@ -129,4 +131,16 @@ pub enum Environment {
     Staging,
     /// The real thing: no demo accounts, no default secrets, no documentation pages.
     Production,
+}
+
+impl Environment {
+    /// Its word, as ENVIRONMENT has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Testing => "testing",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
 }

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, NotifySettings, RedisSettings,
-    TelemetrySettings,
+    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, FileSettings, NotifySettings,
+    RedisSettings, TelemetrySettings,
     secret::weakness,
     values::{list, networks},
 };
@@ -149,6 +149,9 @@ pub struct ServeSettings {
     /// Accounts.
     #[command(flatten)]
     pub account: AccountSettings,
+    /// Files.
+    #[command(flatten)]
+    pub files: FileSettings,
     /// Notifications.
     #[command(flatten)]
     pub notify: NotifySettings,
@@ -168,6 +171,7 @@ impl ServeSettings {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.database.problems();
         problems.extend(self.account.problems());
+        problems.extend(self.files.problems());
         problems.extend(self.notify.problems());
         let secret = self.secret_key.expose_secret();
         if secret.is_empty() {

@@ -52,6 +52,14 @@ pub enum FactKind {
     GeofenceLeft = 21,
     /// An agent has been in a geofence for long.
     GeofenceDwelt = 22,
+    /// A comment on a task was added, changed or deleted.
+    TaskCommented = 40,
+    /// A task has an attachment more or less.
+    TaskAttachmentsChanged = 41,
+    /// The checklist of a task changed.
+    TaskChecklistChanged = 42,
+    /// What a task waits for changed.
+    TaskDependenciesChanged = 43,
     /// Somebody was told of something by the bell.
     NotificationCreated = 30,
     /// Somebody read notifications.

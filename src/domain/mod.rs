@@ -2,10 +2,14 @@
 
 pub mod access;
 pub mod agent;
+pub mod attachment;
 pub mod audit;
+pub mod checklist;
+pub mod comment;
 pub mod consent;
 pub mod country;
 pub mod data_map;
+pub mod dependency;
 pub mod dispatch;
 pub mod email;
 pub mod emergency;
@@ -22,10 +26,12 @@ pub mod national_id;
 pub mod notification;
 pub mod password;
 pub mod plan;
+pub mod recurrence;
 pub mod retention;
 pub mod session;
 pub mod statistics;
 pub mod task;
+pub mod template;
 pub mod user;
 pub mod zone;
 

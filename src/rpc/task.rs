@@ -1,13 +1,14 @@
 //! TaskService: changes of tasks. Reading them is in `task_read`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use prost_types::FieldMask;
 use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Asked, Change, asked},
-    task_mask, task_read as read, wire,
+    change::{Change, asked, tried},
+    detail, task_mask, task_read as read, wire,
 };
 use crate::{
     app::App,
@@ -144,18 +145,24 @@ impl TaskService for Tasks {
     }
 }
 
-async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Result<Response<pb::Task>> {
-    let asked = Asked {
-        method: "CreateTask",
-        request_id: &request.request_id,
-        validate_only: request.validate_only,
-    };
+/// CreateTask.
+pub async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Result<Response<pb::Task>> {
+    let asked = tried("CreateTask", &request.request_id, request.validate_only);
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let wire = request.task.clone().unwrap_or_default();
+    let task = begin(app, &mut change, request.task.clone().unwrap_or_default()).await?;
+    let mut answer = wire::task(&task, &change.caller, change.now);
+    if request.validate_only {
+        answer.id = 0;
+    }
+    change.commit(answer).await
+}
+
+/// Adds the task that somebody asks for.
+pub async fn begin(app: &App, change: &mut Change<'_>, wire: pb::Task) -> Result<Task> {
     let plan = task_mask::plan(wire, change.caller.user, change.now)?;
     change.check_known(plan.delegate).await?;
     let draft = Draft {
@@ -165,16 +172,11 @@ async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Resul
         reopened_from: None,
         now: change.now,
     };
-    let task = add(&mut change, &draft, None, String::new()).await?;
-    let mut answer = wire::task(&task, &change.caller, change.now);
-    if request.validate_only {
-        answer.id = 0;
-    }
-    change.commit(answer).await
+    add(change, &draft, None, String::new()).await
 }
 
 /// Adds a task with the first line of its history.
-async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
+pub async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
     let task = store::task::insert(change.tx(), draft).await?;
     change.trail.resource("task", task.id.0);
     change.trail.anew();
@@ -194,11 +196,7 @@ async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, rea
 }
 
 async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Result<Response<pb::Task>> {
-    let asked = Asked {
-        method: "UpdateTask",
-        request_id: &request.request_id,
-        validate_only: request.validate_only,
-    };
+    let asked = tried("UpdateTask", &request.request_id, request.validate_only);
     let wire = request.task.clone().unwrap_or_default();
     if wire.id == 0 {
         return Err(Error::invalid("task.id", "falta", "is required"));
@@ -215,17 +213,23 @@ async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Resul
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let mut task = change.task(id, &etag).await?;
+    let task = change.task(id, &etag).await?;
+    let task = set(&mut change, task, wire, request.update_mask.as_ref()).await?;
+    answer(change, &task).await
+}
+
+/// Sets fields of a task, which is locked.
+pub async fn set(change: &mut Change<'_>, mut task: Task, wire: pb::Task, mask: Option<&FieldMask>) -> Result<Task> {
     permit(&task, &change.caller, Action::Update)?;
     let before = Before::of(&task);
     let delegate = task.plan.delegate;
-    task_mask::apply(&mut task.plan, wire, request.update_mask.as_ref())?;
+    task_mask::apply(&mut task.plan, wire, mask)?;
     if task.plan.delegate != delegate {
         change.check_known(task.plan.delegate).await?;
     }
     let task = store::task::save(change.tx(), &task, change.now).await?;
     change.task_fact(FactKind::TaskUpdated, &task, before);
-    answer(change, &task).await
+    Ok(task)
 }
 
 async fn step(
@@ -238,29 +242,37 @@ async fn step(
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked(method, &request.request_id), &request).await?;
     let id = TaskId(request.id);
-    let agents = lock_with_agents(&change, id).await?;
+    let agents = lock_with_agents(&change, id, &[]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let mut task = change.task(id, &request.etag).await?;
-    permit(&task, &change.caller, action)?;
-    let (before, from) = (Before::of(&task), task.state());
-    let crew = change.agents(&agents).await?;
-    task.progress = task.progress.step(action, change.now).map_err(illegal)?;
-    let task = store::task::save(change.tx(), &task, change.now).await?;
-    store::task::occupy(change.tx(), &task).await?;
-    note(&change, &task, action, Some(from), None, request.reason.clone()).await?;
-    change.task_fact(FactKind::TaskStateChanged, &task, before);
-    change.tell_of(crew).await?;
-    follow(&mut change, &task, action, &request.reason).await?;
+    let task = change.task(id, &request.etag).await?;
+    let task = take(&mut change, task, action, &agents, &request.reason).await?;
     answer(change, &task).await
 }
 
-async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Result<Response<pb::Task>> {
+/// Takes a step. Task and agents are locked.
+pub async fn take(change: &mut Change<'_>, mut task: Task, action: Action, agents: &[AgentId], reason: &str) -> Result<Task> {
+    permit(&task, &change.caller, action)?;
+    let (before, from) = (Before::of(&task), task.state());
+    let crew = change.agents(agents).await?;
+    task.progress = task.progress.step(action, change.now).map_err(illegal)?;
+    detail::gate(change.tx(), &task, action).await?;
+    let task = store::task::save(change.tx(), &task, change.now).await?;
+    store::task::occupy(change.tx(), &task).await?;
+    note(change, &task, action, Some(from), None, reason.to_owned()).await?;
+    change.task_fact(FactKind::TaskStateChanged, &task, before);
+    change.tell_of(crew).await?;
+    follow(change, &task, action, reason).await?;
+    Ok(task)
+}
+
+/// DeleteTask.
+pub async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("DeleteTask", &request.request_id), &request).await?;
     let id = TaskId(request.id);
-    let agents = lock_with_agents(&change, id).await?;
+    let agents = lock_with_agents(&change, id, &[]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
@@ -296,15 +308,8 @@ async fn undelete(app: &App, call: &Call, request: pb::TaskStepRequest) -> Resul
     }
     let before = Before::of(&task);
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(
-        &change,
-        &task,
-        Action::Undelete,
-        Some(task.state()),
-        None,
-        request.reason.clone(),
-    )
-    .await?;
+    let (state, reason) = (Some(task.state()), request.reason.clone());
+    note(&change, &task, Action::Undelete, state, None, reason).await?;
     change.task_fact(FactKind::TaskUndeleted, &task, before);
     answer(change, &task).await
 }
@@ -349,7 +354,14 @@ async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Resul
         return Ok(answer);
     }
     let task = change.task(id, &request.etag).await?;
+    let task = put_on(&mut change, task, agent_id, request.exclusive).await?;
+    answer(change, &task).await
+}
+
+/// Puts an agent on a task. Both are locked.
+pub async fn put_on(change: &mut Change<'_>, task: Task, agent_id: AgentId, exclusive: bool) -> Result<Task> {
     permit(&task, &change.caller, Action::Assign)?;
+    let id = task.id;
     let crew = change.agents(&[agent_id]).await?;
     let agent = crew
         .first()
@@ -358,28 +370,21 @@ async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Resul
     if task.assignments.iter().any(|assignment| assignment.agent == agent_id) {
         return Err(Error::AlreadyAssigned);
     }
-    if request.exclusive && agent.duty != Duty::Available {
+    if exclusive && agent.duty != Duty::Available {
         return Err(Error::AgentOffDuty);
     }
-    if request.exclusive && agent.occupied {
+    if exclusive && agent.occupied {
         return Err(Error::AgentBusy);
     }
     let before = Before::of(&task);
-    let occupying = request.exclusive || task.state().occupies();
-    store::task::assign(change.tx(), id, agent_id, request.exclusive, occupying, change.now).await?;
+    let occupying = exclusive || task.state().occupies();
+    store::task::assign(change.tx(), id, agent_id, exclusive, occupying, change.now).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(
-        &change,
-        &task,
-        Action::Assign,
-        Some(task.state()),
-        Some(agent_id),
-        String::new(),
-    )
-    .await?;
+    let (state, reason) = (Some(task.state()), String::new());
+    note(change, &task, Action::Assign, state, Some(agent_id), reason).await?;
     change.task_fact(FactKind::TaskAssigned, &task, before);
     change.tell_of(crew).await?;
-    answer(change, &task).await
+    Ok(task)
 }
 
 async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> Result<Response<pb::Task>> {
@@ -396,24 +401,23 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
     if task.deleted.is_none() && task.state().is_open() && !task.assignments.iter().any(|on| on.agent == agent_id) {
         return Err(Error::NotAssigned);
     }
+    let task = take_off(&mut change, task, agent_id).await?;
+    answer(change, &task).await
+}
+
+/// Takes an agent off a task that it is on. Both are locked.
+pub async fn take_off(change: &mut Change<'_>, task: Task, agent_id: AgentId) -> Result<Task> {
     permit(&task, &change.caller, Action::Unassign)?;
     let before = Before::of(&task);
     let crew = change.agents(&[agent_id]).await?;
-    store::task::unassign(change.tx(), id, agent_id).await?;
+    store::task::unassign(change.tx(), task.id, agent_id).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(
-        &change,
-        &task,
-        Action::Unassign,
-        Some(task.state()),
-        Some(agent_id),
-        String::new(),
-    )
-    .await?;
+    let (state, reason) = (Some(task.state()), String::new());
+    note(change, &task, Action::Unassign, state, Some(agent_id), reason).await?;
     change.task_fact(FactKind::TaskUnassigned, &task, before);
     change.tell_of(crew).await?;
-    follow(&mut change, &task, Action::Unassign, "").await?;
-    answer(change, &task).await
+    follow(change, &task, Action::Unassign, "").await?;
+    Ok(task)
 }
 
 fn illegal(step: crate::domain::task::IllegalStep) -> Error {
@@ -441,14 +445,15 @@ fn entitle(task: &Task, caller: &Caller, action: Action) -> Result<()> {
     }
 }
 
-/// Locks a task, then whoever is on it; nobody can join or leave it meanwhile. On a task that is not there for the caller is
-/// nobody: it is asked for like one that is not there at all.
-async fn lock_with_agents(change: &Change<'_>, id: TaskId) -> Result<Vec<AgentId>> {
+/// Locks a task, then whoever is on it and some more; nobody can join or leave it meanwhile. On a task that is not there for the
+/// caller is nobody: it is asked for like one that is not there at all.
+pub async fn lock_with_agents(change: &Change<'_>, id: TaskId, more: &[AgentId]) -> Result<Vec<AgentId>> {
     store::task::lock(change.tx(), id).await?;
     let task = store::task::get(change.tx(), id).await?;
     let task = task.filter(|task| task.is_there_for(&change.caller));
     let assignments = task.map(|task| task.assignments).unwrap_or_default();
-    let agents: Vec<AgentId> = assignments.iter().map(|assignment| assignment.agent).collect();
+    let agents: BTreeSet<AgentId> = assignments.iter().map(|on| on.agent).chain(more.iter().copied()).collect();
+    let agents: Vec<AgentId> = agents.into_iter().collect();
     store::agent::lock(change.tx(), &agents).await?;
     Ok(agents)
 }
@@ -482,7 +487,8 @@ async fn note(
     store::task::add_step(change.tx(), task.id, &step).await
 }
 
-async fn answer(change: Change<'_>, task: &Task) -> Result<Response<pb::Task>> {
+/// Commits, and answers with the task.
+pub async fn answer(change: Change<'_>, task: &Task) -> Result<Response<pb::Task>> {
     let answer = wire::task(task, &change.caller, change.now);
     change.commit(answer).await
 }

@@ -29,6 +29,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("privacy", &["app", "audit", "domain", "error", "identity", "store"]),
     ("dispatch", &["domain", "error", "store"]),
     ("emergency", &["app", "audit", "dispatch", "domain", "error", "store"]),
+    ("blob", &["app", "clock", "config", "error", "store"]),
+    ("recurring", &["app", "domain", "error", "store"]),
     ("outbound", &[]),
     (
         "notify",
@@ -45,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "admin",
             "audit",
+            "blob",
             "clock",
             "config",
             "emergency",
@@ -55,6 +58,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "notify",
             "outbound",
             "privacy",
+            "recurring",
             "statistics",
             "store",
         ],
@@ -64,6 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "app",
             "audit",
+            "blob",
             "codec",
             "descriptor",
             "dispatch",
@@ -95,7 +100,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "rpc",
         ],
     ),
-    ("health", &["app", "error", "store"]),
+    ("health", &["app", "clock", "config", "error", "store"]),
     // `layer` for the words that the older products refuse with.
     ("openapi", &["descriptor", "domain", "error", "layer", "pb"]),
     ("listener", &["config"]),
@@ -130,7 +135,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const MAY_USE: &[(&str, &[&str])] = &[
     (
         "domain",
-        &["idna", "jiff", "serde", "thiserror", "unicode_normalization", "uuid"],
+        &["idna", "jiff", "rrule", "serde", "thiserror", "unicode_normalization", "uuid"],
     ),
     ("language", &["tokio"]),
 ];
@@ -146,6 +151,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("axum", &["files", "health", "openapi", "serve", "telemetry", "ws_bridge"]),
     ("rand", &["seed", "ws_bridge"]),
     ("lettre", &["config", "mail"]),
+    ("rusty_s3", &["blob"]),
 ];
 
 /// Files that may be longer than 500 lines, and why.

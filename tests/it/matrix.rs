@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     contract::methods,
     doors::{Answer, Door},
-    matrix_rows::{BY_OBJECT, rows},
+    matrix_rows::{BY_OBJECT, NOTHING, rows},
     stage::{Moment, Stage, Who},
 };
 
@@ -159,6 +159,7 @@ fn share(method: &MethodDescriptor) -> &'static str {
         ("AuthService", _) => "auth",
         ("UserService", _) => "users",
         ("PrivacyService", _) => "privacy",
+        ("CommentService" | "AttachmentService" | "ChecklistService" | "DependencyService" | "TemplateService", _) => "details",
         _ => "all else",
     }
 }
@@ -191,6 +192,11 @@ async fn users_answer_alike_through_every_door() {
 #[tokio::test]
 async fn privacy_answers_alike_through_every_door() {
     alike("privacy").await;
+}
+
+#[tokio::test]
+async fn details_of_tasks_answer_alike_through_every_door() {
+    alike("details").await;
 }
 
 #[tokio::test]
@@ -248,6 +254,13 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "CreateAgent" => request["agent"]["rank"] = json!("Otro rango"),
         "RaiseEmergency" => request["description"] = json!("Otra emergencia"),
         "SeeEmergency" | "AcknowledgeEmergency" | "ArriveAtEmergency" => request["note"] = json!("Otra nota"),
+        "CreateComment" => request["text"] = json!("Otra cosa"),
+        "UploadAttachment" => request["file_name"] = json!("otra.png"),
+        "CreateChecklistItem" => request["title"] = json!("Otra cosa"),
+        "DeleteAttachment" => request["id"] = json!(NOTHING),
+        "AddDependency" | "RemoveDependency" => request["depends_on_task_id"] = json!(NOTHING),
+        "CreateTemplate" => request["template"]["title"] = json!("Otra cosa"),
+        "InstantiateTemplate" => request["planned_start_time"] = json!("2030-01-01T00:00:00Z"),
         "MarkNotificationsRead" => request["up_to_id"] = json!(1),
         "CreateNotificationRule" => request["rule"]["display_name"] = json!("Otra regla"),
         "CreateWebhook" => request["webhook"]["display_name"] = json!("Otro webhook"),

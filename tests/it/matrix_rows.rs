@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 14] = [
+pub const BY_OBJECT: [&str; 18] = [
+    "UpdateComment",
+    "DeleteComment",
+    "DeleteAttachment",
+    "UpdateChecklistItem",
     "RaiseEmergency",
     "SeeEmergency",
     "AcknowledgeEmergency",
@@ -49,6 +53,7 @@ pub fn rows() -> Vec<Row> {
         audits(),
         crate::matrix_field::rows(),
         crate::matrix_geo::rows(),
+        crate::matrix_details::rows(),
         crate::matrix_notify::rows(),
     ]
     .concat()
