@@ -131,20 +131,7 @@ async fn demo_accounts(database: &Database) -> Result<Vec<String>> {
 impl App {
     /// Connects, and reads what a server must know before its first call.
     pub async fn start(settings: ServeSettings, clock: Clock) -> Result<(Arc<Self>, Background)> {
-        let database = Database::connect(&settings.database).await?;
-        migrated(&database).await?;
-        if settings.environment == Environment::Production {
-            let demo = demo_accounts(&database).await?;
-            if !demo.is_empty() {
-                return Err(Error::Down(demo.join("; ")));
-            }
-        }
-        if let Some(address) = &settings.account.admin_email
-            && let Some(password) = admin::first(&database, address, clock.now()).await?
-        {
-            // Not by the log, which is kept.
-            eprintln!("gad: made the administrator {address}; one-time password, to be changed at the first sign-in: {password}");
-        }
+        let database = opened(&settings, &clock).await?;
         let stream = FeedStream::new(&settings.redis)?;
         let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
@@ -162,9 +149,9 @@ impl App {
         };
         notify::begin(&database).await?;
         let courier = Arc::new(Courier::new(&settings.account.mail)?);
-        let postman = Postman::new(Arc::clone(&courier), database.clone(), seal.clone(), clock.clone());
         let webhooks = notify::webhooks(&settings.notify)?;
-        let channels = Arc::new(Channels::new(&settings.notify, courier, webhooks.clone())?);
+        let channels = Arc::new(Channels::new(&settings.notify, Arc::clone(&courier), webhooks.clone())?);
+        let postman = Postman::new(courier, database.clone(), seal.clone(), clock.clone());
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
@@ -220,6 +207,25 @@ impl App {
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
         Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
     }
+}
+
+/// The database, if this program may run on it; with its first administrator, if there is to be one.
+async fn opened(settings: &ServeSettings, clock: &Clock) -> Result<Database> {
+    let database = Database::connect(&settings.database).await?;
+    migrated(&database).await?;
+    if settings.environment == Environment::Production {
+        let demo = demo_accounts(&database).await?;
+        if !demo.is_empty() {
+            return Err(Error::Down(demo.join("; ")));
+        }
+    }
+    if let Some(address) = &settings.account.admin_email
+        && let Some(password) = admin::first(&database, address, clock.now()).await?
+    {
+        // Not by the log, which is kept.
+        eprintln!("gad: made the administrator {address}; one-time password, to be changed at the first sign-in: {password}");
+    }
+    Ok(database)
 }
 
 /// Refuses a database that this program's migrations have not reached.

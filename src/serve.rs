@@ -158,6 +158,27 @@ async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken
 }
 
 fn routes(app: &Arc<App>, longest: usize) -> Routes {
+    told(work(app, longest), app, longest).prepare()
+}
+
+/// The services that tell and count.
+fn told(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
+    routes
+        .add_service(
+            pb::notification_service_server::NotificationServiceServer::new(rpc::notification::Notifications(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::webhook_service_server::WebhookServiceServer::new(rpc::webhook::Webhooks(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::statistics_service_server::StatisticsServiceServer::new(rpc::statistics::Statistics(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+}
+
+fn work(app: &Arc<App>, longest: usize) -> Routes {
     Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(
@@ -196,18 +217,6 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         )
         .add_service(
             pb::template_service_server::TemplateServiceServer::new(rpc::template::Templates(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::notification_service_server::NotificationServiceServer::new(rpc::notification::Notifications(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::webhook_service_server::WebhookServiceServer::new(rpc::webhook::Webhooks(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::statistics_service_server::StatisticsServiceServer::new(rpc::statistics::Statistics(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )
         .add_service(
@@ -260,7 +269,6 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
             pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )
-        .prepare()
 }
 
 /// Health, and reflection outside production: nobody needs a token for them.

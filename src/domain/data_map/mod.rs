@@ -2,6 +2,7 @@
 //! and how it goes when the person is erased. Export and erasure follow it; a test compares it with the database.
 
 mod people;
+mod told;
 mod work;
 
 /// What a column tells of somebody.
@@ -175,7 +176,7 @@ const RECORD: Gone = Gone::Stays("es constancia del trabajo; se reemplaza lo que
 
 /// The tables, in the order in which they are told and go.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    people::TABLES.iter().chain(work::TABLES)
+    people::TABLES.iter().chain(work::TABLES).chain(told::TABLES)
 }
 
 impl Table {
