@@ -24,6 +24,8 @@ pub mod check_in;
 pub mod blob;
 pub mod recurring;
 pub mod mail;
+pub mod notify;
+pub mod statistics;
 pub mod admin;
 pub mod app;
 pub mod rpc;

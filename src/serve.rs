@@ -167,7 +167,7 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
             .add_service(
                 pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
             );
-    older(field_work(begun, app, longest), app, longest)
+    told(older(field_work(begun, app, longest), app, longest), app, longest)
         .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
@@ -222,6 +222,23 @@ fn older(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
         )
         .add_service(
             pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+}
+
+/// The services that tell and count.
+fn told(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
+    routes
+        .add_service(
+            pb::notification_service_server::NotificationServiceServer::new(rpc::notification::Notifications(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::webhook_service_server::WebhookServiceServer::new(rpc::webhook::Webhooks(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::statistics_service_server::StatisticsServiceServer::new(rpc::statistics::Statistics(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )
 }

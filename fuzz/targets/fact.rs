@@ -46,6 +46,11 @@ pub fn run(data: &[u8]) {
                 Subject::Emergency(emergency) => emergency.is_visible_to(&caller),
                 Subject::CheckIn(check_in) => check_in.is_visible_to(&caller),
                 Subject::Geofence(event) => caller.sees_zone(event.zone) || event.user == caller.user,
+                // Each hears their own, also who sees everything.
+                Subject::Notification(notification) => {
+                    assert!(interest.hearing(&fact) == Hearing::Nothing || notification.user == caller.user);
+                    notification.user == caller.user
+                }
                 Subject::Agent(_) | Subject::Fix { .. } | Subject::Announcement(_) => true,
             };
             if interest.hearing(&fact) == Hearing::Event {
@@ -82,6 +87,9 @@ fn tell(fact: &Fact, caller: &Caller) {
         }
         Subject::Geofence(event) => {
             gad::rpc::geofence::wire_event(event, Lens::of(caller, 100));
+        }
+        Subject::Notification(notification) => {
+            gad::rpc::notification::bare(notification);
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

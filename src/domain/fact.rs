@@ -11,6 +11,7 @@ use super::{
     emergency::Emergency,
     geo::Point,
     geofence,
+    notification::Notification,
     task::Task,
 };
 
@@ -69,6 +70,10 @@ pub enum FactKind {
     CheckInMissed = 52,
     /// An emergency was raised for it.
     CheckInRaised = 53,
+    /// Somebody was told of something by the bell.
+    NotificationCreated = 30,
+    /// Somebody read notifications.
+    NotificationRead = 31,
 }
 
 /// A thing after it happened.
@@ -86,6 +91,8 @@ pub enum Subject {
     Announcement(Box<Announcement>),
     /// A check-in.
     CheckIn(Box<CheckIn>),
+    /// A notification.
+    Notification(Box<Notification>),
     /// A fix, and whose it is.
     Fix {
         /// The fix.
@@ -110,6 +117,7 @@ impl Subject {
             Self::Agent(agent) => Some(agent.user),
             Self::Geofence(event) => Some(event.user),
             Self::CheckIn(check_in) => Some(check_in.user),
+            Self::Notification(notification) => Some(notification.user),
             Self::Fix { user, .. } => Some(*user),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     AgentId, TaskId, UserId, ZoneId,
-    access::Caller,
+    access::{Caller, Level},
     agent::{Agent, Fix},
     check_in::CheckIn,
     emergency::Emergency,
@@ -10,6 +10,7 @@ use super::{
     geo::{Bounds, Point},
     geofence,
     lens::Lens,
+    notification::Notification,
     task::Task,
 };
 
@@ -30,12 +31,16 @@ pub enum Noun {
     CheckIn = 8,
     /// Words to everybody who is connected.
     Announcement = 9,
+    /// How much is open.
+    Kpi = 6,
+    /// What somebody was told by the bell.
+    Notification = 7,
 }
 
 impl Noun {
     /// The noun of a number.
     pub fn of(number: i32) -> Option<Self> {
-        [
+        let all = [
             Self::Task,
             Self::Agent,
             Self::Position,
@@ -43,9 +48,10 @@ impl Noun {
             Self::Geofence,
             Self::CheckIn,
             Self::Announcement,
-        ]
-        .into_iter()
-        .find(|noun| *noun as i32 == number)
+            Self::Kpi,
+            Self::Notification,
+        ];
+        all.into_iter().find(|noun| *noun as i32 == number)
     }
 }
 
@@ -53,6 +59,9 @@ impl Noun {
 pub const TASK_HIDDEN: i32 = 8;
 /// Number on the wire of the event that an agent went out of sight.
 pub const AGENT_HIDDEN: i32 = 15;
+
+/// Number on the wire of the event that the counts changed.
+pub const KPI_CHANGED: i32 = 32;
 
 /// Which events somebody wants; lists mean any of, an empty one all.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -122,6 +131,8 @@ impl Interest {
             Subject::Announcement(_) => Hearing::Nothing,
             Subject::CheckIn(check_in) if self.has_check_in(check_in) => self.typed(*kind),
             Subject::CheckIn(_) => Hearing::Nothing,
+            Subject::Notification(notification) if self.has_notification(notification) => self.typed(*kind),
+            Subject::Notification(_) => Hearing::Nothing,
             Subject::Fix {
                 fix,
                 user,
@@ -195,6 +206,19 @@ impl Interest {
         } = &self.wanted;
         let everywhere = tasks.is_empty() && agents.is_empty() && zones.is_empty() && bounds.is_none();
         everywhere && self.is_about(Noun::Announcement)
+    }
+
+    /// Whether it is the watcher's own notification, and asked for by name: so who asks for all may share a feed with others.
+    fn has_notification(&self, notification: &Notification) -> bool {
+        self.wanted.nouns.contains(&Noun::Notification)
+            && notification.user == self.caller.user
+            && any_of(&self.wanted.tasks, &notification.task)
+            && any_of(&self.wanted.agents, &notification.agent)
+    }
+
+    /// Whether the watcher asks by name for how much is open, and directs anybody.
+    pub fn has_kpi(&self) -> bool {
+        self.wanted.nouns.contains(&Noun::Kpi) && self.caller.level >= Level::Supervisor && self.is_typed(KPI_CHANGED)
     }
 
     /// Whether the watcher wants anything about a noun.

@@ -73,6 +73,12 @@ pub enum Missing {
     Template,
     /// An answer that is kept for a while.
     CachedAnswer,
+    /// A notification rule.
+    NotificationRule,
+    /// A webhook.
+    Webhook,
+    /// A message.
+    Delivery,
 }
 
 /// Everything a call can be refused for.
@@ -146,6 +152,9 @@ pub enum Error {
     /// The task is not in progress.
     #[error("not running")]
     NotRunning,
+    /// The message waits, or was sent.
+    #[error("the message is not over")]
+    DeliveryNotOver,
     /// The deletion to be taken back never was.
     #[error("not deleted")]
     NotDeleted,

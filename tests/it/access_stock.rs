@@ -104,6 +104,9 @@ const TABLES: &[&str] = &[
     "checklist_items (id, task_id, title, create_time)",
     "task_dependencies (task_id, depends_on_task_id, user_id, create_time)",
     "task_templates (id, uid, display_name, title, kind, priority, location, creator_user_id, create_time, update_time)",
+    "notification_rules (id, display_name, event_types, update_time)",
+    "webhooks (id, uid, display_name, url, disabled, owner_user_id, sealed, create_time, update_time)",
+    "deliveries (id, uid, channel, user_id, event_type, event_time, epoch, xid, seq, state, expire_time, create_time, end_time)",
 ];
 
 /// A zone that limits a supervisor, and one that does not; points in them.
@@ -520,6 +523,22 @@ impl Stock {
         match name {
             "$now" => Timestamp::now().to_string(),
             "$code" => format!("C-{}", self.id()),
+            "$notification_rule" | "$webhook" | "$dead" => {
+                let (id, user) = (self.id(), self.stranger);
+                let (table, rest) = match name {
+                    "$notification_rule" => ("notification_rules", "'Regla', '{7}', now()".to_owned()),
+                    "$webhook" => (
+                        "webhooks",
+                        format!("gen_random_uuid(), 'Sala', 'https://hooks.gad.example/', true, {user}, 'x', now(), now()"),
+                    ),
+                    _ => (
+                        "deliveries",
+                        format!("gen_random_uuid(), 2, {user}, 4, now(), 0, 0, {id}, 3, now(), now(), now()"),
+                    ),
+                };
+                self.add(table, format!("{id}, {rest}"));
+                id.to_string()
+            }
             "$email" => format!("n{}@gad.example", self.id()),
             "$username" => format!("n{}", self.id()),
             "$number" => self.id().to_string(),

@@ -126,6 +126,18 @@ const FREE: &[(&str, &str)] = &[
         "absent is everything; its own fields have rules",
     ),
     (
+        "gad.v1.GetStatisticsRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+    (
+        "gad.v1.StatisticsFilter.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.StatisticsFilter.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
         "gad.v1.ListUsersRequest.filter",
         "absent is everything; its own fields have rules",
     ),
@@ -523,6 +535,10 @@ fn errors() -> Vec<Error> {
         Error::TaskFull,
         Error::DependencyCycle,
         Error::DependencyUnfinished,
+        Error::NotFound(Missing::NotificationRule),
+        Error::NotFound(Missing::Webhook),
+        Error::NotFound(Missing::Delivery),
+        Error::DeliveryNotOver,
         Error::TaskNowhere,
         Error::NoAgentAvailable,
         Error::IllegalStep {

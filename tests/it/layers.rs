@@ -33,9 +33,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("blob", &["app", "clock", "config", "error", "store"]),
     ("recurring", &["app", "domain", "error", "store"]),
     ("outbound", &[]),
+    (
+        "notify",
+        &[
+            "app", "config", "domain", "error", "identity", "mail", "outbound", "pb", "store",
+        ],
+    ),
+    ("statistics", &["app", "domain", "error", "store"]),
     ("mail", &["clock", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
-    ("keys", &["audit", "config", "error", "identity", "mail", "store"]),
+    ("keys", &["audit", "config", "error", "identity", "mail", "notify", "store"]),
     (
         "app",
         &[
@@ -50,8 +57,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "identity",
             "live",
             "mail",
+            "notify",
+            "outbound",
             "privacy",
             "recurring",
+            "statistics",
             "store",
         ],
     ),
@@ -71,6 +81,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "identity",
             "live",
             "mail",
+            "notify",
             "pb",
             "privacy",
             "store",

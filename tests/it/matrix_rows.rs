@@ -56,6 +56,7 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_socket::rows(),
         crate::matrix_geo::rows(),
         crate::matrix_details::rows(),
+        crate::matrix_notify::rows(),
     ]
     .concat()
 }

@@ -11,7 +11,7 @@ use gad::{
     clock::Clock,
     config::{
         AccountSettings, DEMO_ACCOUNTS, DEMO_DOMAIN, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, FileSettings,
-        LogFormat, MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
+        LogFormat, MailSettings, NotifySettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
     },
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
@@ -20,10 +20,11 @@ use gad::{
         comment_service_client::CommentServiceClient, dependency_service_client::DependencyServiceClient,
         dispatch_service_client::DispatchServiceClient, emergency_service_client::EmergencyServiceClient,
         event_service_client::EventServiceClient, geo_service_client::GeoServiceClient,
-        geofence_service_client::GeofenceServiceClient, permission_service_client::PermissionServiceClient,
-        privacy_service_client::PrivacyServiceClient, task_service_client::TaskServiceClient,
+        geofence_service_client::GeofenceServiceClient, notification_service_client::NotificationServiceClient,
+        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
+        statistics_service_client::StatisticsServiceClient, task_service_client::TaskServiceClient,
         template_service_client::TemplateServiceClient, user_service_client::UserServiceClient,
-        zone_service_client::ZoneServiceClient,
+        webhook_service_client::WebhookServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -160,6 +161,21 @@ impl Person {
     /// Templates.
     pub fn templates(&self) -> TemplateServiceClient<Door> {
         TemplateServiceClient::new(self.door.clone())
+    }
+
+    /// Notifications.
+    pub fn notifications(&self) -> NotificationServiceClient<Door> {
+        NotificationServiceClient::new(self.door.clone())
+    }
+
+    /// Webhooks.
+    pub fn webhooks(&self) -> WebhookServiceClient<Door> {
+        WebhookServiceClient::new(self.door.clone())
+    }
+
+    /// Statistics.
+    pub fn statistics(&self) -> StatisticsServiceClient<Door> {
+        StatisticsServiceClient::new(self.door.clone())
     }
 
     /// Events.
@@ -499,6 +515,7 @@ pub fn settings(database_url: String) -> ServeSettings {
         checkpoint_seconds: 1.0,
         account: account_settings(),
         files: file_settings(),
+        notify: notify_settings(),
         database: database_settings(database_url, 10),
         redis: RedisSettings {
             redis_url: Some(redis_url()),
@@ -545,6 +562,17 @@ pub fn account_settings() -> AccountSettings {
             smtp_from: "GAD <gad@gad.example>".to_owned(),
             mail_dir: None,
         },
+    }
+}
+
+/// Settings of notifications in a test: nobody is told by Telegram, and webhooks are called as in earnest.
+pub fn notify_settings() -> NotifySettings {
+    NotifySettings {
+        telegram_bot_token: None,
+        telegram_api_url: "https://api.telegram.org".to_owned(),
+        webhook_networks: Vec::new(),
+        webhook_ports: vec![443],
+        webhook_http: false,
     }
 }
 

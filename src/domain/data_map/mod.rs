@@ -3,6 +3,7 @@
 
 mod field;
 mod people;
+mod told;
 mod work;
 
 /// What a column tells of somebody.
@@ -176,7 +177,11 @@ const RECORD: Gone = Gone::Stays("es constancia del trabajo; se reemplaza lo que
 
 /// The tables, in the order in which they are told and go.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    people::TABLES.iter().chain(work::TABLES).chain(field::TABLES)
+    people::TABLES
+        .iter()
+        .chain(work::TABLES)
+        .chain(field::TABLES)
+        .chain(told::TABLES)
 }
 
 impl Table {
