@@ -137,7 +137,11 @@ impl Topic {
             Subject::Task(task) => Some(Self::Task(task.clone())),
             Subject::Agent(agent) => Some(Self::Agent(agent.clone())),
             Subject::Emergency(emergency) => Some(Self::Emergency(emergency.clone())),
-            Subject::Fix { .. } | Subject::Geofence(_) | Subject::Notification(_) => None,
+            Subject::Fix { .. }
+            | Subject::Geofence(_)
+            | Subject::Notification(_)
+            | Subject::Announcement(_)
+            | Subject::CheckIn(_) => None,
         }
     }
 
