@@ -12,15 +12,19 @@ use crate::{
     admin,
     audit::{Audit, Keeper},
     blob::{self, Blobs},
+    check_in,
     clock::Clock,
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     emergency,
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
     live::{self, Cache, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
-    mail::Postman,
+    mail::{Courier, Postman},
+    notify::{self, Channels},
+    outbound::Outbound,
     privacy::{self, Precision},
     recurring,
+    statistics::{self, Boards},
     store::{self, Database},
 };
 
@@ -51,6 +55,10 @@ pub struct App {
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
     pub wake: Wake,
+    /// How webhooks are called.
+    pub webhooks: Outbound,
+    /// How much is open.
+    pub boards: Boards,
     /// Snapshots that may be read at a time.
     pub snapshots: Semaphore,
     /// Tells streams to end.
@@ -64,6 +72,7 @@ pub struct Background {
     app: Arc<App>,
     relay: Relay,
     postman: Postman,
+    channels: Arc<Channels>,
     keeper: Keeper,
 }
 
@@ -74,6 +83,7 @@ impl Background {
             app,
             relay,
             postman,
+            channels,
             keeper,
         } = self;
         let connector = app.database.connector().clone();
@@ -93,8 +103,11 @@ impl Background {
             app.precision.clone().run(app.database.clone(), stop.clone()),
             privacy::retention::run(&app, stop.clone()),
             emergency::run(&app, stop.clone()),
+            check_in::run(&app, stop.clone()),
             blob::run(&app, stop.clone()),
             recurring::run(&app, stop.clone()),
+            notify::run(Arc::clone(&app), channels, stop.clone()),
+            statistics::run(&app, stop.clone()),
             keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );
@@ -120,20 +133,7 @@ async fn demo_accounts(database: &Database) -> Result<Vec<String>> {
 impl App {
     /// Connects, and reads what a server must know before its first call.
     pub async fn start(settings: ServeSettings, clock: Clock) -> Result<(Arc<Self>, Background)> {
-        let database = Database::connect(&settings.database).await?;
-        migrated(&database).await?;
-        if settings.environment == Environment::Production {
-            let demo = demo_accounts(&database).await?;
-            if !demo.is_empty() {
-                return Err(Error::Down(demo.join("; ")));
-            }
-        }
-        if let Some(address) = &settings.account.admin_email
-            && let Some(password) = admin::first(&database, address, clock.now()).await?
-        {
-            // Not by the log, which is kept.
-            eprintln!("gad: made the administrator {address}; one-time password, to be changed at the first sign-in: {password}");
-        }
+        let database = opened(&settings, &clock).await?;
         let stream = FeedStream::new(&settings.redis)?;
         let seal = Seal::changing(settings.secret_key.clone(), settings.secret_key_previous.clone());
         let lifetime = SignedDuration::from_mins(settings.access_token_expire_minutes.into());
@@ -149,7 +149,11 @@ impl App {
             clock: clock.clone(),
             retention: SignedDuration::from_hours(settings.feed_retention_hours.into()),
         };
-        let postman = Postman::new(&settings.account.mail, database.clone(), seal.clone(), clock.clone())?;
+        notify::begin(&database).await?;
+        let courier = Arc::new(Courier::new(&settings.account.mail)?);
+        let webhooks = notify::webhooks(&settings.notify)?;
+        let channels = Arc::new(Channels::new(&settings.notify, Arc::clone(&courier), webhooks.clone())?);
+        let postman = Postman::new(courier, database.clone(), seal.clone(), clock.clone());
         let snapshots = Semaphore::new((settings.database.database_pool_size as usize / 2).max(1));
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
@@ -165,6 +169,8 @@ impl App {
             audit,
             hub,
             wake,
+            webhooks,
+            boards: Boards::default(),
             snapshots,
             closing: CancellationToken::new(),
             clock,
@@ -173,6 +179,7 @@ impl App {
             app: Arc::clone(&app),
             relay,
             postman,
+            channels,
             keeper,
         };
         Ok((app, background))
@@ -202,6 +209,25 @@ impl App {
         let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
         Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
     }
+}
+
+/// The database, if this program may run on it; with its first administrator, if there is to be one.
+async fn opened(settings: &ServeSettings, clock: &Clock) -> Result<Database> {
+    let database = Database::connect(&settings.database).await?;
+    migrated(&database).await?;
+    if settings.environment == Environment::Production {
+        let demo = demo_accounts(&database).await?;
+        if !demo.is_empty() {
+            return Err(Error::Down(demo.join("; ")));
+        }
+    }
+    if let Some(address) = &settings.account.admin_email
+        && let Some(password) = admin::first(&database, address, clock.now()).await?
+    {
+        // Not by the log, which is kept.
+        eprintln!("gad: made the administrator {address}; one-time password, to be changed at the first sign-in: {password}");
+    }
+    Ok(database)
 }
 
 /// Refuses a database that this program's migrations have not reached.

@@ -12,12 +12,17 @@ use crate::{
         EmergencyId, TaskId, UserId,
         access::Caller,
         audit::Entry,
-        emergency::{Emergency, Outcome, Plan, Stage, State, Step, StepKind},
+        emergency::{Emergency, Outcome, Plan, Source, Stage, State, Step, StepKind},
         fact::{Before, Fact, FactKind, Subject},
-        task::{Action, Task},
+        geo::Point,
+        task::{self, Action, Kind, Priority, Task},
     },
     error::{Error, Result},
-    store::{self, Conn, Tx},
+    store::{
+        self, Conn, Tx,
+        emergency::{Draft, Reporter},
+        task::{Draft as TaskDraft, Step as TaskStep},
+    },
 };
 
 /// Time between looks at whose time is over.
@@ -26,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const BATCH: i64 = 20;
 /// Longest that one emergency may keep the others waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Letters of a description that a task's title has at most.
+const TITLE: usize = 150;
 /// Method of the audit's rows of what the system does.
 const ESCALATION: &str = "emergency.escalation";
 
@@ -52,6 +59,103 @@ async fn escalate_due(app: &App) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A call for help.
+#[derive(Debug)]
+pub struct Report {
+    /// Who reports it, or in whose name.
+    pub reporter: Reporter,
+    /// Who does so; none: the system.
+    pub actor: Option<UserId>,
+    /// Who oversees its task.
+    pub delegate: UserId,
+    /// From where.
+    pub source: Source,
+    /// The place, if anybody knows it.
+    pub location: Option<Point>,
+    /// In whose words.
+    pub description: String,
+}
+
+/// Adds an emergency with its task, and calls the first ones. The reporter is locked.
+pub async fn raise(app: &App, tx: &Tx<'_>, report: Report, plan: &Plan, now: Timestamp) -> Result<(Emergency, Vec<Fact>)> {
+    let draft = TaskDraft {
+        uid: app.uid(now),
+        plan: task_plan(&report, now),
+        creator: report.reporter.user,
+        reopened_from: None,
+        now,
+    };
+    let task = store::task::insert(tx, &draft).await?;
+    store::task::lock(tx, task.id).await?;
+    let first = TaskStep {
+        id: 0,
+        action: None,
+        from: None,
+        to: task.state(),
+        user: report.actor,
+        agent: None,
+        reason: String::new(),
+        time: now,
+    };
+    store::task::add_step(tx, task.id, &first).await?;
+    let draft = Draft {
+        uid: app.uid(now),
+        task: task.id,
+        reporter: report.reporter,
+        source: report.source,
+        location: report.location,
+        description: report.description,
+        now,
+    };
+    let id = store::emergency::insert(tx, &draft).await?;
+    let emergency = store::emergency::get(tx, id).await?;
+    let emergency = emergency.ok_or_else(|| Error::internal("a new emergency is gone"))?;
+    note(tx, &emergency, StepKind::Received, report.actor, String::new(), now).await?;
+    let mut facts = vec![Fact {
+        kind: FactKind::TaskCreated,
+        time: now,
+        actor: report.actor,
+        subject: Subject::Task(Box::new(task)),
+        before: Before::default(),
+    }];
+    let (emergency, called) = call_next(tx, emergency, plan, FactKind::EmergencyRaised, now).await?;
+    facts.extend(called);
+    Ok((emergency, facts))
+}
+
+fn task_plan(report: &Report, now: Timestamp) -> task::Plan {
+    task::Plan {
+        code: String::new(),
+        title: title(&report.description),
+        description: report.description.clone(),
+        kind: Kind::Emergency,
+        priority: Priority::Critical,
+        planned_start: now,
+        planned_end: None,
+        location: report.location,
+        location_description: String::new(),
+        delegate: report.delegate,
+    }
+}
+
+/// What the board shows of an emergency: the first line of what was said.
+fn title(description: &str) -> String {
+    let line = description.lines().next().unwrap_or_default();
+    let line: String = line.chars().filter(|letter| !letter.is_control()).take(TITLE).collect();
+    match line.trim() {
+        "" => "Emergencia".to_owned(),
+        line => format!("Emergencia: {line}"),
+    }
+}
+
+/// A further report of an emergency that its reporter has reported: it is counted. Its task is locked.
+pub async fn repeat(tx: &Tx<'_>, mut emergency: Emergency, actor: Option<UserId>, now: Timestamp) -> Result<(Emergency, Fact)> {
+    emergency.repeats += 1;
+    let emergency = store::emergency::save(tx, &emergency, now).await?;
+    let told = fact(FactKind::EmergencyChanged, &emergency, Before::default(), actor, now);
+    Ok((emergency, told))
 }
 
 /// Calls the next ones, unless another replica does, or somebody has answered meanwhile.

@@ -45,10 +45,9 @@ pub fn routes(settings: &ServeSettings) -> Router {
     routes.layer(from_fn_with_state(policy(settings), guard))
 }
 
-/// Pages that stand among the older products' paths, and are no RPCs.
-pub fn older_pages(settings: &ServeSettings) -> Vec<&'static str> {
-    let document = (settings.environment != Environment::Production).then_some(crate::openapi::OLDER);
-    crate::health::older::PATHS.into_iter().chain(document).collect()
+/// The one of them that stands among the older products' paths.
+pub fn older_page(settings: &ServeSettings) -> Option<&'static str> {
+    (settings.environment != Environment::Production).then_some(crate::openapi::OLDER)
 }
 
 /// Content security policy: everything from here, pictures of tiles from where they were set to come.

@@ -191,8 +191,7 @@ impl Health {
     }
 }
 
-/// Whether the database answers.
-pub async fn ask(database: &Database) -> Result<()> {
+async fn ask(database: &Database) -> Result<()> {
     let conn = database.lease().await?;
     conn.one("select 1 as one", &[]).await.map(drop)
 }

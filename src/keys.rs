@@ -9,7 +9,7 @@ use crate::{
     config::{KeysAction, KeysSettings, SealSettings},
     error::Result,
     identity::{Factor, Seal, national_id, token},
-    mail,
+    mail, notify,
     store::{self, Database},
 };
 
@@ -26,6 +26,8 @@ pub struct Resealed {
     pub mails: u64,
     /// The key of the audit.
     pub audits: usize,
+    /// Webhooks.
+    pub webhooks: u64,
 }
 
 impl fmt::Display for Resealed {
@@ -36,11 +38,12 @@ impl fmt::Display for Resealed {
             factors,
             mails,
             audits,
+            webhooks,
         } = self;
         write!(
             f,
             "sealed anew: {keys} signing keys, {data_keys} data keys, {factors} second factors, {mails} mails, \
-             {audits} keys of the audit; SECRET_KEY_PREVIOUS is not needed any more"
+             {audits} keys of the audit, {webhooks} webhooks; SECRET_KEY_PREVIOUS is not needed any more"
         )
     }
 }
@@ -123,5 +126,6 @@ pub async fn reseal(database: &Database, seal: &Seal) -> Result<Resealed> {
             done.mails += store::mail::reseal(&*conn, id, &sealed, &anew).await?;
         }
     }
+    done.webhooks = notify::reseal(&*conn, seal).await?;
     Ok(done)
 }

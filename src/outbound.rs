@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use ipnet::IpNet;
 use reqwest::{
-    Client, Method, RequestBuilder, Url,
+    Client, Method, RequestBuilder, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
 
-/// Redirects that are followed.
+/// Redirects that are followed, unless a policy says otherwise.
 const REDIRECTS: usize = 3;
 
 /// Why a call was not made, or not ended.
@@ -51,6 +51,8 @@ pub struct Policy {
     pub patience: Duration,
     /// Longest answer that is read, in bytes.
     pub longest: usize,
+    /// Redirects that are followed.
+    pub redirects: usize,
 }
 
 impl Default for Policy {
@@ -61,6 +63,7 @@ impl Default for Policy {
             inside: Vec::new(),
             patience: Duration::from_secs(10),
             longest: 1024 * 1024,
+            redirects: REDIRECTS,
         }
     }
 }
@@ -175,7 +178,7 @@ impl Outbound {
         let judged = Arc::clone(&policy);
         let redirects = redirect::Policy::custom(move |attempt| match judged.judge(attempt.url()) {
             Err(refusal) => attempt.error(refusal),
-            Ok(()) if attempt.previous().len() > REDIRECTS => attempt.error(Refusal::Url("too many redirects")),
+            Ok(()) if attempt.previous().len() > judged.redirects => attempt.error(Refusal::Url("too many redirects")),
             Ok(()) => attempt.follow(),
         });
         let client = Client::builder()
@@ -193,6 +196,32 @@ impl Outbound {
         Ok(Self { client, policy })
     }
 
+    /// Whether a URL may be called, as far as that can be seen before its name is resolved.
+    pub fn check(&self, url: &str) -> Result<(), Refusal> {
+        self.policy.judge(&parsed(url)?)
+    }
+
+    /// Calls a URL as [`Outbound::call`] does, and reads nothing of the answer but its status.
+    pub async fn tell(
+        &self,
+        method: Method,
+        url: &str,
+        prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<StatusCode, Refusal> {
+        Ok(self.send(method, url, prepare).await?.status())
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Refusal> {
+        let url = parsed(url)?;
+        self.policy.judge(&url)?;
+        prepare(self.client.request(method, url)).send().await.map_err(failed)
+    }
+
     /// Calls a URL; `prepare` adds headers and body.
     pub async fn call(
         &self,
@@ -200,10 +229,7 @@ impl Outbound {
         url: &str,
         prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, Refusal> {
-        let url = Url::parse(url).map_err(|_| Refusal::Url("it is no URL"))?;
-        self.policy.judge(&url)?;
-        let request = prepare(self.client.request(method, url));
-        let mut response = request.send().await.map_err(failed)?;
+        let mut response = self.send(method, url, prepare).await?;
         let mut body = Vec::new();
         while let Some(part) = response.chunk().await.map_err(failed)? {
             if body.len() + part.len() > self.policy.longest {
@@ -216,6 +242,10 @@ impl Outbound {
             body: body.into(),
         })
     }
+}
+
+fn parsed(url: &str) -> Result<Url, Refusal> {
+    Url::parse(url).map_err(|_| Refusal::Url("it is no URL"))
 }
 
 /// What is behind a failure: a refusal of ours, or whatever else. URLs are left out: they may hold secrets.

@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     config::{Environment, ServeSettings},
     descriptor, files,
-    health::Health,
+    health::{self, Health},
     layer::{self, Gate, GateLayer, legacy},
     listener::{self, Connection},
     pb,
@@ -104,7 +104,8 @@ impl Server {
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
             .merge(health.older_routes(clock, settings.environment))
             .merge(files::routes(&settings));
-        let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
+        let pages = health::older::PATHS.into_iter().chain(files::older_page(&settings));
+        let unknown = Arc::new(legacy::Unknown::of(&pool, pages.collect()));
         let entry = cors(&settings).layer(entry(calls(&app, &pool), unknown, router));
         let entry = MapRequestLayer::new(layer::heard::out).layer(entry);
 
@@ -158,46 +159,15 @@ async fn start(settings: &ServeSettings, clock: &Clock, stop: &CancellationToken
 }
 
 fn routes(app: &Arc<App>, longest: usize) -> Routes {
-    Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(longest))
-        .add_service(pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(longest))
-        .add_service(
-            pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::dispatch_service_server::DispatchServiceServer::new(rpc::dispatch::Dispatches(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::emergency_service_server::EmergencyServiceServer::new(rpc::emergency::Emergencies(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::geo_service_server::GeoServiceServer::new(rpc::map::Maps(Arc::clone(app))).max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::geofence_service_server::GeofenceServiceServer::new(rpc::geofence::Geofences(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::comment_service_server::CommentServiceServer::new(rpc::comment::Comments(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::attachment_service_server::AttachmentServiceServer::new(rpc::attachment::Attachments(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::checklist_service_server::ChecklistServiceServer::new(rpc::checklist::Checklists(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::dependency_service_server::DependencyServiceServer::new(rpc::dependency::Dependencies(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
-        .add_service(
-            pb::template_service_server::TemplateServiceServer::new(rpc::template::Templates(Arc::clone(app)))
-                .max_decoding_message_size(longest),
-        )
+    let begun =
+        Routes::new(pb::auth_service_server::AuthServiceServer::new(Auth(Arc::clone(app))).max_decoding_message_size(longest))
+            .add_service(
+                pb::task_service_server::TaskServiceServer::new(Tasks(Arc::clone(app))).max_decoding_message_size(longest),
+            )
+            .add_service(
+                pb::agent_service_server::AgentServiceServer::new(Agents(Arc::clone(app))).max_decoding_message_size(longest),
+            );
+    told(older(field_work(begun, app, longest), app, longest), app, longest)
         .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
@@ -216,6 +186,12 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         )
         .add_service(pb::permission_service_server::PermissionServiceServer::new(Permissions))
         .add_service(pb::edge_service_server::EdgeServiceServer::new(Edge(Arc::clone(app))).max_decoding_message_size(longest))
+        .prepare()
+}
+
+/// Facades for the clients of the older products.
+fn older(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
+    routes
         .add_service(
             pb::legacy::auth_service_server::AuthServiceServer::new(rpc::legacy::auth::Auth(Arc::clone(app)))
                 .max_decoding_message_size(longest),
@@ -248,7 +224,71 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
             pb::legacy::usuario_service_server::UsuarioServiceServer::new(rpc::legacy::usuario::Usuarios(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )
-        .prepare()
+}
+
+/// The services that tell and count.
+fn told(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
+    routes
+        .add_service(
+            pb::notification_service_server::NotificationServiceServer::new(rpc::notification::Notifications(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::webhook_service_server::WebhookServiceServer::new(rpc::webhook::Webhooks(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::statistics_service_server::StatisticsServiceServer::new(rpc::statistics::Statistics(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+}
+
+/// Services of work in the field.
+fn field_work(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
+    routes
+        .add_service(
+            pb::dispatch_service_server::DispatchServiceServer::new(rpc::dispatch::Dispatches(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::emergency_service_server::EmergencyServiceServer::new(rpc::emergency::Emergencies(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::announcement_service_server::AnnouncementServiceServer::new(rpc::announcement::Announcements(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::check_in_service_server::CheckInServiceServer::new(rpc::check_in::CheckIns(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::geo_service_server::GeoServiceServer::new(rpc::map::Maps(Arc::clone(app))).max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::geofence_service_server::GeofenceServiceServer::new(rpc::geofence::Geofences(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::comment_service_server::CommentServiceServer::new(rpc::comment::Comments(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::attachment_service_server::AttachmentServiceServer::new(rpc::attachment::Attachments(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::checklist_service_server::ChecklistServiceServer::new(rpc::checklist::Checklists(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::dependency_service_server::DependencyServiceServer::new(rpc::dependency::Dependencies(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::template_service_server::TemplateServiceServer::new(rpc::template::Templates(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
 }
 
 /// Health, and reflection outside production: nobody needs a token for them.

@@ -44,8 +44,14 @@ pub fn run(data: &[u8]) {
             let seen = match &fact.subject {
                 Subject::Task(task) => task.is_visible_to(&caller),
                 Subject::Emergency(emergency) => emergency.is_visible_to(&caller),
+                Subject::CheckIn(check_in) => check_in.is_visible_to(&caller),
                 Subject::Geofence(event) => caller.sees_zone(event.zone) || event.user == caller.user,
-                Subject::Agent(_) | Subject::Fix { .. } => true,
+                // Each hears their own, also who sees everything.
+                Subject::Notification(notification) => {
+                    assert!(interest.hearing(&fact) == Hearing::Nothing || notification.user == caller.user);
+                    notification.user == caller.user
+                }
+                Subject::Agent(_) | Subject::Fix { .. } | Subject::Announcement(_) => true,
             };
             if interest.hearing(&fact) == Hearing::Event {
                 assert!(caller.sees_all() || seen, "somebody hears of what they may not see");
@@ -73,8 +79,17 @@ fn tell(fact: &Fact, caller: &Caller) {
         Subject::Emergency(emergency) => {
             wire::emergency(emergency);
         }
+        Subject::CheckIn(check_in) => {
+            gad::rpc::check_in::wire_check_in(check_in);
+        }
+        Subject::Announcement(announcement) => {
+            gad::rpc::announcement::wire(announcement);
+        }
         Subject::Geofence(event) => {
             gad::rpc::geofence::wire_event(event, Lens::of(caller, 100));
+        }
+        Subject::Notification(notification) => {
+            gad::rpc::notification::bare(notification);
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

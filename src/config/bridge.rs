@@ -6,12 +6,15 @@ use clap::Parser;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::{DEMO_BRIDGE_TOKEN, Settings, TelemetrySettings, UpstreamTls, values::networks};
+use super::{DEMO_BRIDGE_TOKEN, Environment, Settings, TelemetrySettings, UpstreamTls, values::networks};
 
 /// `ws-bridge`: streams the live feed to WebSocket and SSE clients.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "ws-bridge", version)]
 pub struct BridgeSettings {
+    /// Where the program runs; in production nobody comes to /ws/connect without a token.
+    #[arg(long, env = "ENVIRONMENT", value_enum, ignore_case = true, default_value_t = Environment::Development)]
+    pub environment: Environment,
     /// Address of WebSocket and SSE.
     #[arg(long, env = "GAD_BRIDGE_LISTEN", default_value = "127.0.0.1:8090")]
     pub listen: SocketAddr,

@@ -4,6 +4,7 @@ mod account;
 mod bridge;
 mod envoy;
 mod files;
+mod notify;
 pub mod reading;
 pub mod secret;
 mod serve;
@@ -21,6 +22,7 @@ pub use self::{
     bridge::BridgeSettings,
     envoy::EnvoySettings,
     files::FileSettings,
+    notify::NotifySettings,
     reading::Settings,
     serve::ServeSettings,
     stack::{UpSettings, WithStoresSettings},

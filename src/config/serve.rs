@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, FileSettings, RedisSettings,
-    TelemetrySettings,
+    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, FileSettings, NotifySettings,
+    RedisSettings, TelemetrySettings,
     secret::weakness,
     values::{list, networks},
 };
@@ -152,6 +152,9 @@ pub struct ServeSettings {
     /// Files.
     #[command(flatten)]
     pub files: FileSettings,
+    /// Notifications.
+    #[command(flatten)]
+    pub notify: NotifySettings,
     /// Database.
     #[command(flatten)]
     pub database: DatabaseSettings,
@@ -169,6 +172,7 @@ impl ServeSettings {
         let mut problems = self.database.problems();
         problems.extend(self.account.problems());
         problems.extend(self.files.problems());
+        problems.extend(self.notify.problems());
         let secret = self.secret_key.expose_secret();
         if secret.is_empty() {
             problems.push("SECRET_KEY is not set: make one with `openssl rand -hex 32`".to_owned());

@@ -17,6 +17,12 @@ pub fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     list(text)?.iter().map(|part| network(part)).collect()
 }
 
+/// A list of ports, such as `443, 8443`.
+pub fn ports(text: &str) -> Result<Vec<u16>, String> {
+    let port = |part: &String| part.parse().map_err(|_| format!("{part} is no port"));
+    list(text)?.iter().map(port).collect()
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse::<IpNet>().map(|network| network.trunc());
     network

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     AgentId, TaskId, UserId, ZoneId,
     agent::{Agent, Fix},
+    announcement::Announcement,
+    check_in::CheckIn,
     emergency::Emergency,
     geo::Point,
     geofence,
+    notification::Notification,
     task::Task,
 };
 
@@ -59,6 +62,18 @@ pub enum FactKind {
     TaskChecklistChanged = 42,
     /// What a task waits for changed.
     TaskDependenciesChanged = 43,
+    /// Something was announced.
+    Announced = 50,
+    /// An agent at work checked in.
+    CheckInMade = 51,
+    /// An agent at work did not check in.
+    CheckInMissed = 52,
+    /// An emergency was raised for it.
+    CheckInRaised = 53,
+    /// Somebody was told of something by the bell.
+    NotificationCreated = 30,
+    /// Somebody read notifications.
+    NotificationRead = 31,
 }
 
 /// A thing after it happened.
@@ -72,6 +87,12 @@ pub enum Subject {
     Emergency(Box<Emergency>),
     /// What happened at a geofence.
     Geofence(Box<geofence::Event>),
+    /// An announcement.
+    Announcement(Box<Announcement>),
+    /// A check-in.
+    CheckIn(Box<CheckIn>),
+    /// A notification.
+    Notification(Box<Notification>),
     /// A fix, and whose it is.
     Fix {
         /// The fix.
@@ -92,9 +113,11 @@ impl Subject {
     /// The person whom it tells of.
     pub fn user(&self) -> Option<UserId> {
         match self {
-            Self::Task(_) | Self::Emergency(_) => None,
+            Self::Task(_) | Self::Emergency(_) | Self::Announcement(_) => None,
             Self::Agent(agent) => Some(agent.user),
             Self::Geofence(event) => Some(event.user),
+            Self::CheckIn(check_in) => Some(check_in.user),
+            Self::Notification(notification) => Some(notification.user),
             Self::Fix { user, .. } => Some(*user),
         }
     }

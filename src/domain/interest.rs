@@ -2,13 +2,15 @@
 
 use super::{
     AgentId, TaskId, UserId, ZoneId,
-    access::Caller,
+    access::{Caller, Level},
     agent::{Agent, Fix},
+    check_in::CheckIn,
     emergency::Emergency,
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
     geofence,
     lens::Lens,
+    notification::Notification,
     task::Task,
 };
 
@@ -25,14 +27,31 @@ pub enum Noun {
     Emergency = 4,
     /// What happened at a geofence.
     Geofence = 5,
+    /// An agent's sign of life at work.
+    CheckIn = 8,
+    /// Words to everybody who is connected.
+    Announcement = 9,
+    /// How much is open.
+    Kpi = 6,
+    /// What somebody was told by the bell.
+    Notification = 7,
 }
 
 impl Noun {
     /// The noun of a number.
     pub fn of(number: i32) -> Option<Self> {
-        [Self::Task, Self::Agent, Self::Position, Self::Emergency, Self::Geofence]
-            .into_iter()
-            .find(|noun| *noun as i32 == number)
+        let all = [
+            Self::Task,
+            Self::Agent,
+            Self::Position,
+            Self::Emergency,
+            Self::Geofence,
+            Self::CheckIn,
+            Self::Announcement,
+            Self::Kpi,
+            Self::Notification,
+        ];
+        all.into_iter().find(|noun| *noun as i32 == number)
     }
 }
 
@@ -40,6 +59,9 @@ impl Noun {
 pub const TASK_HIDDEN: i32 = 8;
 /// Number on the wire of the event that an agent went out of sight.
 pub const AGENT_HIDDEN: i32 = 15;
+
+/// Number on the wire of the event that the counts changed.
+pub const KPI_CHANGED: i32 = 32;
 
 /// Which events somebody wants; lists mean any of, an empty one all.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -105,6 +127,12 @@ impl Interest {
             Subject::Emergency(_) => Hearing::Nothing,
             Subject::Geofence(event) if self.has_geofence_event(event) => self.typed(*kind),
             Subject::Geofence(_) => Hearing::Nothing,
+            Subject::Announcement(_) if self.hears_announcements() => self.typed(*kind),
+            Subject::Announcement(_) => Hearing::Nothing,
+            Subject::CheckIn(check_in) if self.has_check_in(check_in) => self.typed(*kind),
+            Subject::CheckIn(_) => Hearing::Nothing,
+            Subject::Notification(notification) if self.has_notification(notification) => self.typed(*kind),
+            Subject::Notification(_) => Hearing::Nothing,
             Subject::Fix {
                 fix,
                 user,
@@ -154,6 +182,43 @@ impl Interest {
             && any_of(&self.wanted.agents, [&event.agent])
             && any_of(&self.wanted.zones, &event.zone)
             && self.holds([Some(self.lens.place(event.location, event.user)), None])
+    }
+
+    /// Whether the watcher wants to know of a check-in, and may. It is nowhere: who watches a rectangle does not hear of it.
+    fn has_check_in(&self, check_in: &CheckIn) -> bool {
+        self.is_about(Noun::CheckIn)
+            && check_in.is_visible_to(&self.caller)
+            && any_of(&self.wanted.tasks, [&check_in.task])
+            && any_of(&self.wanted.agents, [&check_in.agent])
+            && any_of(&self.wanted.zones, &check_in.zone)
+            && self.wanted.bounds.is_none()
+    }
+
+    /// Who watches certain things or places wants no words to everybody.
+    fn hears_announcements(&self) -> bool {
+        let Wanted {
+            nouns: _,
+            types: _,
+            tasks,
+            agents,
+            zones,
+            bounds,
+        } = &self.wanted;
+        let everywhere = tasks.is_empty() && agents.is_empty() && zones.is_empty() && bounds.is_none();
+        everywhere && self.is_about(Noun::Announcement)
+    }
+
+    /// Whether it is the watcher's own notification, and asked for by name: so who asks for all may share a feed with others.
+    fn has_notification(&self, notification: &Notification) -> bool {
+        self.wanted.nouns.contains(&Noun::Notification)
+            && notification.user == self.caller.user
+            && any_of(&self.wanted.tasks, &notification.task)
+            && any_of(&self.wanted.agents, &notification.agent)
+    }
+
+    /// Whether the watcher asks by name for how much is open, and directs anybody.
+    pub fn has_kpi(&self) -> bool {
+        self.wanted.nouns.contains(&Noun::Kpi) && self.caller.level >= Level::Supervisor && self.is_typed(KPI_CHANGED)
     }
 
     /// Whether the watcher wants anything about a noun.

@@ -3,8 +3,10 @@
 pub mod access;
 pub mod action;
 pub mod agent;
+pub mod announcement;
 pub mod attachment;
 pub mod audit;
+pub mod check_in;
 pub mod checklist;
 pub mod comment;
 pub mod consent;
@@ -24,14 +26,17 @@ pub mod limit;
 pub mod mail;
 pub mod map;
 pub mod national_id;
+pub mod notification;
 pub mod password;
 pub mod plan;
 pub mod recurrence;
 pub mod retention;
 pub mod session;
+pub mod statistics;
 pub mod task;
 pub mod template;
 pub mod user;
+pub mod workflow;
 pub mod zone;
 
 use serde::{Deserialize, Serialize};

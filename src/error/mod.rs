@@ -73,6 +73,12 @@ pub enum Missing {
     Template,
     /// An answer that is kept for a while.
     CachedAnswer,
+    /// A notification rule.
+    NotificationRule,
+    /// A webhook.
+    Webhook,
+    /// A message.
+    Delivery,
 }
 
 /// Everything a call can be refused for.
@@ -143,6 +149,12 @@ pub enum Error {
         /// State it was tried from.
         state: State,
     },
+    /// The task is not in progress.
+    #[error("not running")]
+    NotRunning,
+    /// The message waits, or was sent.
+    #[error("the message is not over")]
+    DeliveryNotOver,
     /// The deletion to be taken back never was.
     #[error("not deleted")]
     NotDeleted,

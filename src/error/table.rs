@@ -240,6 +240,30 @@ impl Error {
                 "Esa clave no está en caché.",
                 "No answer is kept under this key.",
             ),
+            Self::NotFound(Missing::NotificationRule) => (
+                Code::NotFound,
+                R::NotificationRuleNotFound,
+                "No existe esa regla de avisos.",
+                "There is no such notification rule.",
+            ),
+            Self::NotFound(Missing::Webhook) => (
+                Code::NotFound,
+                R::WebhookNotFound,
+                "No existe ese webhook.",
+                "There is no such webhook.",
+            ),
+            Self::NotFound(Missing::Delivery) => (
+                Code::NotFound,
+                R::DeliveryNotFound,
+                "No existe ese mensaje.",
+                "There is no such message.",
+            ),
+            Self::DeliveryNotOver => (
+                Code::FailedPrecondition,
+                R::DeliveryNotOver,
+                "El mensaje espera su turno, o ya se envió.",
+                "The message waits for its turn, or was sent.",
+            ),
             Self::IllegalStep { .. } => (
                 Code::FailedPrecondition,
                 R::IllegalStep,
@@ -257,6 +281,12 @@ impl Error {
                 R::NoAgentAvailable,
                 "No hay ningún agente disponible.",
                 "No agent is available.",
+            ),
+            Self::NotRunning => (
+                Code::FailedPrecondition,
+                R::IllegalStep,
+                "La tarea no está en curso.",
+                "The task is not in progress.",
             ),
             Self::NotDeleted => (
                 Code::FailedPrecondition,

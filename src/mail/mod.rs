@@ -6,7 +6,7 @@
 
 pub mod words;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use lettre::{
@@ -74,16 +74,82 @@ impl Transport {
         }
     }
 
-    async fn send(&self, message: Message) -> Result<(), String> {
+    async fn send(&self, message: Message) -> Result<(), Failure> {
         match self {
             // What a server says may name the person: only the number of it is kept.
-            Self::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|error| match error.status() {
-                Some(code) => format!("the server said {code}"),
-                None => error.to_string(),
+            Self::Smtp(smtp) => smtp.send(message).await.map(drop).map_err(|error| Failure {
+                refused: error.is_permanent(),
+                answered: error.status().is_some(),
+                text: match error.status() {
+                    Some(code) => format!("the server said {code}"),
+                    None => error.to_string(),
+                },
             }),
-            Self::Folder(folder) => folder.send(message).await.map(drop).map_err(|error| error.to_string()),
-            Self::Nothing => Err("there is no SMTP server".to_owned()),
+            Self::Folder(folder) => folder.send(message).await.map(drop).map_err(|error| Failure::of(&error)),
+            Self::Nothing => Err(Failure::of(&"there is no SMTP server")),
         }
+    }
+}
+
+/// Why a mail was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In words that name nobody.
+    pub text: String,
+    /// The server does not want it, now or ever.
+    pub refused: bool,
+    /// There is a server that answers.
+    pub answered: bool,
+}
+
+impl Failure {
+    fn of(cause: &impl std::fmt::Display) -> Self {
+        Self {
+            text: cause.to_string(),
+            refused: false,
+            answered: false,
+        }
+    }
+}
+
+/// Brings letters to the SMTP server.
+pub struct Courier {
+    from: Mailbox,
+    transport: Transport,
+}
+
+impl Courier {
+    /// With these settings.
+    pub fn new(settings: &MailSettings) -> Result<Self> {
+        let from = settings.smtp_from.parse();
+        Ok(Self {
+            from: from.map_err(|cause| Error::internal(format!("SMTP_FROM: {cause}")))?,
+            transport: Transport::of(settings)?,
+        })
+    }
+
+    /// Whether there is anything that mail goes out by.
+    pub fn goes(&self) -> bool {
+        !matches!(self.transport, Transport::Nothing)
+    }
+
+    /// Brings a letter. Its name is the same at every try, so that a mail program can know it again.
+    pub async fn bring(&self, letter: Letter, name: &str) -> Result<(), Failure> {
+        let message = self.message(letter, name).map_err(|cause| Failure::of(&cause))?;
+        self.transport.send(message).await
+    }
+
+    fn message(&self, letter: Letter, name: &str) -> Result<Message> {
+        let Letter { to, subject, text } = letter;
+        let domain = self.from.email.domain();
+        Message::builder()
+            .from(self.from.clone())
+            .to(to.parse().map_err(|_| Error::internal("an address that is none"))?)
+            .subject(subject)
+            .message_id(Some(format!("<{name}@{domain}>")))
+            .header(ContentType::TEXT_PLAIN)
+            .body(text)
+            .map_err(Error::internal)
     }
 }
 
@@ -111,26 +177,23 @@ pub struct Postman {
     database: Database,
     seal: Seal,
     clock: Clock,
-    from: Mailbox,
-    transport: Transport,
+    courier: Arc<Courier>,
 }
 
 impl Postman {
-    /// With these settings.
-    pub fn new(settings: &MailSettings, database: Database, seal: Seal, clock: Clock) -> Result<Self> {
-        let from = settings.smtp_from.parse();
-        Ok(Self {
+    /// By a courier.
+    pub fn new(courier: Arc<Courier>, database: Database, seal: Seal, clock: Clock) -> Self {
+        Self {
             database,
             seal,
             clock,
-            from: from.map_err(|cause| Error::internal(format!("SMTP_FROM: {cause}")))?,
-            transport: Transport::of(settings)?,
-        })
+            courier,
+        }
     }
 
     /// Sends until stopped.
     pub async fn run(self, stop: CancellationToken) {
-        if matches!(self.transport, Transport::Nothing) {
+        if !self.courier.goes() {
             tracing::warn!("mail waits: neither SMTP_HOST nor GAD_MAIL_DIR is set");
         }
         for look in 0_u32.. {
@@ -164,7 +227,7 @@ impl Postman {
 
     /// Sends mails whose turn it is; says how many were looked at.
     async fn send_due(&self) -> Result<usize> {
-        if matches!(self.transport, Transport::Nothing) {
+        if !self.courier.goes() {
             return Ok(0);
         }
         let due = {
@@ -179,8 +242,11 @@ impl Postman {
     }
 
     async fn deliver(&self, mail: Due) -> Result<()> {
-        let sent = match self.message(&mail) {
-            Ok(message) => self.transport.send(message).await,
+        let sent = match open(&self.seal, mail.user, &mail.sealed) {
+            Ok(letter) => {
+                let name = format!("{}.{}", mail.id, mail.expires.as_microsecond());
+                self.courier.bring(letter, &name).await.map_err(|failure| failure.text)
+            }
             Err(cause) => Err(cause.to_string()),
         };
         let now = self.clock.now();
@@ -213,19 +279,6 @@ impl Postman {
         };
         metrics::counter!("mails_total", "outcome" => outcome).increment(1);
         Ok(())
-    }
-
-    fn message(&self, mail: &Due) -> Result<Message> {
-        let Letter { to, subject, text } = open(&self.seal, mail.user, &mail.sealed)?;
-        let domain = self.from.email.domain();
-        Message::builder()
-            .from(self.from.clone())
-            .to(to.parse().map_err(|_| Error::internal("an address that is none"))?)
-            .subject(subject)
-            .message_id(Some(format!("<{}.{}@{domain}>", mail.id, mail.expires.as_microsecond())))
-            .header(ContentType::TEXT_PLAIN)
-            .body(text)
-            .map_err(Error::internal)
     }
 }
 

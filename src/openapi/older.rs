@@ -181,8 +181,10 @@ fn refusals(pool: &DescriptorPool, method: &MethodDescriptor, answers: &[Answer]
         return BTreeMap::new();
     };
     let mut reasons = rule.reasons.clone();
-    if let Access::Least(_) = rule.access {
-        reasons.extend([ErrorReason::SignedOut, ErrorReason::Forbidden]);
+    match rule.access {
+        Access::Public => {}
+        Access::Least(_) => reasons.extend([ErrorReason::SignedOut, ErrorReason::Forbidden]),
+        Access::Service(_) => reasons.push(ErrorReason::SignedOut),
     }
     if method.input().fields().len() > 0 {
         reasons.push(ErrorReason::InvalidField);

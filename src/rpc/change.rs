@@ -14,6 +14,7 @@ use crate::{
         AgentId, TaskId, UserId, ZoneId,
         access::Caller,
         agent::{Agent, Fix},
+        announcement::Announcement,
         audit::{Forgotten, OK},
         fact::{Before, Fact, FactKind, Subject},
         lens::Lens,
@@ -208,6 +209,15 @@ impl<'a> Change<'a> {
     /// The same, with what it was before.
     pub fn agent_fact_after(&mut self, kind: FactKind, agent: Agent, before: Before) {
         self.fact(kind, Subject::Agent(Box::new(agent)), before);
+    }
+
+    /// Tells everybody who is connected.
+    pub fn announce(&mut self, announcement: Announcement) {
+        self.fact(
+            FactKind::Announced,
+            Subject::Announcement(Box::new(announcement)),
+            Before::default(),
+        );
     }
 
     /// Tells facts that were made elsewhere.

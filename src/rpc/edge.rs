@@ -6,10 +6,19 @@ use tokio::sync::{broadcast::error::RecvError, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Call, wire};
+use super::{
+    Call,
+    event::{self, Heard},
+    wire,
+};
 use crate::{
     app::App,
-    domain::limit::{Class, Payer},
+    domain::{
+        UserId,
+        access::{Caller, Level},
+        interest::{Interest, Noun, Wanted},
+        limit::{Class, Payer},
+    },
     error::{Error, Result},
     identity::{SignedIn, token::SKEW},
     pb::{self, edge_service_server::EdgeService},
@@ -47,6 +56,31 @@ impl EdgeService for Edge {
         tokio::spawn(tell_revocations(Arc::clone(&self.0), sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
+
+    type WatchAnnouncementsStream = Heard;
+
+    async fn watch_announcements(&self, request: Request<pb::WatchAnnouncementsRequest>) -> Result<Response<Heard>, Status> {
+        let call = Call::of(&request)?;
+        Ok(watch_announcements(&self.0, &call, &request.into_inner().cursor).await?)
+    }
+}
+
+/// What nobody in particular may hear.
+async fn watch_announcements(app: &Arc<App>, call: &Call, cursor: &str) -> Result<Response<Heard>> {
+    let nobody = Caller {
+        user: UserId(0),
+        level: Level::Agent,
+        zones: Arc::default(),
+    };
+    let interest = Interest {
+        lens: app.precision.shared_lens(&nobody),
+        caller: nobody,
+        wanted: Wanted {
+            nouns: vec![Noun::Announcement],
+            ..Wanted::default()
+        },
+    };
+    event::begin(app, call, interest, None, cursor, false).await
 }
 
 /// Tells what is not believed any more until the receiver is gone or the server goes down.

@@ -15,24 +15,15 @@ use crate::{
     domain::{
         EmergencyId, Revision, UserId,
         access::{Caller, Level},
-        emergency::{Emergency, Plan, Source, Stage, State, StepKind},
-        fact::{Before, FactKind},
+        emergency::{Emergency, Plan, Source, Stage, State},
         geo::Point,
-        task::{self, Kind, Priority},
         user::User,
     },
-    emergency,
+    emergency::{self, Report},
     error::{Error, Missing, Result},
     pb::{self, emergency_service_server::EmergencyService},
-    store::{
-        self,
-        emergency::{Draft, Reporter},
-        task::{Draft as TaskDraft, Step},
-    },
+    store::{self, emergency::Reporter},
 };
-
-/// Letters of a description that a task's title has at most.
-const TITLE: usize = 150;
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -125,50 +116,26 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
             return repeat(change, same).await;
         }
     }
-    let id = begin(app, &mut change, &request, (reporter, &known)).await?;
-    let emergency = store::emergency::get(change.tx(), id).await?;
-    let emergency = emergency.ok_or_else(|| Error::internal("a new emergency is gone"))?;
-    let received = emergency::note(
-        change.tx(),
-        &emergency,
-        StepKind::Received,
-        Some(change.caller.user),
-        String::new(),
-        change.now,
-    );
-    received.await?;
-    change.trail.resource("emergency", id.0);
+    let report = report(&change, &request, (reporter, &known)).await?;
+    let (emergency, facts) = emergency::raise(app, change.tx(), report, &plan, change.now).await?;
+    change.trail.resource("emergency", emergency.id.0);
     change.trail.subject(user);
     change.trail.anew();
-    let (emergency, facts) = emergency::call_next(change.tx(), emergency, &plan, FactKind::EmergencyRaised, change.now).await?;
     change.tell(facts);
     change.commit(wire::emergency(&emergency)).await
 }
 
 /// A further report of an emergency that its reporter has reported: it is counted.
-async fn repeat(mut change: Change<'_>, mut emergency: Emergency) -> Result<Response<pb::Emergency>> {
+async fn repeat(mut change: Change<'_>, emergency: Emergency) -> Result<Response<pb::Emergency>> {
     change.trail.resource("emergency", emergency.id.0);
-    emergency.repeats += 1;
-    let emergency = store::emergency::save(change.tx(), &emergency, change.now).await?;
-    let told = emergency::fact(
-        FactKind::EmergencyChanged,
-        &emergency,
-        Before::default(),
-        Some(change.caller.user),
-        change.now,
-    );
+    let actor = Some(change.caller.user);
+    let (emergency, told) = emergency::repeat(change.tx(), emergency, actor, change.now).await?;
     change.tell(vec![told]);
     change.commit(wire::emergency(&emergency)).await
 }
 
-/// Adds the task and the emergency, due at once.
-async fn begin(
-    app: &App,
-    change: &mut Change<'_>,
-    request: &pb::RaiseEmergencyRequest,
-    (reporter, user): (Reporter, &User),
-) -> Result<EmergencyId> {
-    let now = change.now;
+/// What is reported; without a place, from where the reporter's agent was last.
+async fn report(change: &Change<'_>, request: &pb::RaiseEmergencyRequest, (reporter, user): (Reporter, &User)) -> Result<Report> {
     let agent = match user.agent {
         Some(agent) => store::agent::get(change.tx(), agent).await?,
         None => None,
@@ -177,51 +144,14 @@ async fn begin(
         Some(place) => Some(place),
         None => agent.as_ref().and_then(|agent| agent.fix).map(|fix| fix.location),
     };
-    let task = store::task::insert(
-        change.tx(),
-        &TaskDraft {
-            uid: app.uid(now),
-            plan: task::Plan {
-                code: String::new(),
-                title: title(&request.description),
-                description: request.description.clone(),
-                kind: Kind::Emergency,
-                priority: Priority::Critical,
-                planned_start: now,
-                planned_end: None,
-                location: place,
-                location_description: String::new(),
-                delegate: change.caller.user,
-            },
-            creator: user.id,
-            reopened_from: None,
-            now,
-        },
-    )
-    .await?;
-    store::task::lock(change.tx(), task.id).await?;
-    let first = Step {
-        id: 0,
-        action: None,
-        from: None,
-        to: task.state(),
-        user: Some(change.caller.user),
-        agent: None,
-        reason: String::new(),
-        time: now,
-    };
-    store::task::add_step(change.tx(), task.id, &first).await?;
-    change.task_fact(FactKind::TaskCreated, &task, Before::default());
-    let draft = Draft {
-        uid: app.uid(now),
-        task: task.id,
+    Ok(Report {
         reporter,
+        actor: Some(change.caller.user),
+        delegate: change.caller.user,
         source: source(request.source, agent.is_some()),
         location: place,
         description: request.description.clone(),
-        now,
-    };
-    store::emergency::insert(change.tx(), &draft).await
+    })
 }
 
 /// The place that was reported. Nobody stands in the Gulf of Guinea: (0, 0) is what a phone says that does not know.
@@ -233,16 +163,6 @@ fn place(request: &pb::RaiseEmergencyRequest) -> Result<Option<Point>> {
 
 fn source(wire: i32, is_agent: bool) -> Source {
     Source::of(wire).unwrap_or(if is_agent { Source::Agent } else { Source::Dashboard })
-}
-
-/// What the board shows of an emergency: the first line of what was said.
-fn title(description: &str) -> String {
-    let line = description.lines().next().unwrap_or_default();
-    let line: String = line.chars().filter(|letter| !letter.is_control()).take(TITLE).collect();
-    match line.trim() {
-        "" => "Emergencia".to_owned(),
-        line => format!("Emergencia: {line}"),
-    }
 }
 
 async fn get(app: &App, call: &Call, request: pb::GetEmergencyRequest) -> Result<Response<pb::Emergency>> {

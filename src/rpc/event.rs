@@ -20,6 +20,7 @@ use crate::{
         interest::{Hearing, Interest, Noun, Wanted},
     },
     error::{Error, Result},
+    identity::SignedIn,
     pb::{self, event_service_server::EventService},
     store::{self, outbox::Position},
 };
@@ -33,18 +34,14 @@ pub struct Events(pub Arc<App>);
 
 #[tonic::async_trait]
 impl EventService for Events {
-    type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
+    type WatchStream = Heard;
 
     async fn watch(&self, request: Request<pb::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         Ok(watch(&self.0, &Call::of(&request)?, request.into_inner()).await?)
     }
 }
 
-async fn watch(
-    app: &Arc<App>,
-    call: &Call,
-    request: pb::WatchRequest,
-) -> Result<Response<<Events as EventService>::WatchStream>> {
+async fn watch(app: &Arc<App>, call: &Call, request: pb::WatchRequest) -> Result<Response<Heard>> {
     let signed_in = call.signed_in()?.clone();
     let pb::WatchRequest {
         filter,
@@ -56,6 +53,21 @@ async fn watch(
         lens: app.precision.shared_lens(&signed_in.caller),
         wanted: wanted(filter.unwrap_or_default())?,
     };
+    begin(app, call, interest, Some(signed_in), &cursor, include_snapshot).await
+}
+
+/// A stream of what somebody may and wants to hear.
+pub type Heard = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
+
+/// Begins to tell.
+pub async fn begin(
+    app: &Arc<App>,
+    call: &Call,
+    interest: Interest,
+    signed_in: Option<SignedIn>,
+    cursor: &str,
+    include_snapshot: bool,
+) -> Result<Response<Heard>> {
     if include_snapshot && !cursor.is_empty() {
         return Err(Error::invalid(
             "cursor",
@@ -66,7 +78,7 @@ async fn watch(
     let given = if cursor.is_empty() {
         None
     } else {
-        Some(Cursor::parse(&cursor)?)
+        Some(Cursor::parse(cursor)?)
     };
     let heard = interest.clone();
     let wants = Box::new(move |fact: &_| heard.hearing(fact) != Hearing::Nothing);

@@ -133,7 +133,8 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     let late = late(&fixes, &reporters);
     let within = store::shift::within(&tx, late).await?;
     let usable = sift(fixes, &reporters, &within, now, sum);
-    let (known, fenced) = tokio::try_join!(store::position::namesakes(&tx, usable.iter()), store::geofence::any(&tx))?;
+    let old = usable.iter().filter(|fix| !is_news(fix, &reporters));
+    let (known, fenced) = tokio::try_join!(store::position::namesakes(&tx, old), store::geofence::any(&tx))?;
     let intake = Intake::of(usable, known);
     store::position::ensure(&tx, &intake.added).await?;
     store::position::add(&tx, &intake.added, now).await?;
@@ -203,6 +204,12 @@ fn sift(
     usable
 }
 
+/// Whether a fix is later than all that are known of its agent: the history cannot have one of its time.
+fn is_news(fix: &Fix, reporters: &Reporters) -> bool {
+    let latest = reporters.get(&fix.agent).and_then(|reporter| reporter.fix.as_ref());
+    latest.is_some_and(|latest| latest.time < fix.time)
+}
+
 /// Makes the latest fixes of an intake the agents' latest where they are, and tells of the moves.
 async fn settle(
     tx: &store::Tx<'_>,
@@ -216,6 +223,10 @@ async fn settle(
         let before = reporters.get(agent).and_then(|reporter| reporter.fix.as_ref());
         before.is_none_or(|before| fix.cmp_time(before).is_gt())
     });
+    // Whose latest fix was forgotten may have later ones in the history: theirs stays unknown.
+    let forgotten = |fix: &&Fix| reporters.get(&fix.agent).is_some_and(|reporter| reporter.fix.is_none());
+    let overtaken = store::position::overtaken(tx, moved.values().filter(forgotten)).await?;
+    moved.retain(|agent, _| !overtaken.contains(agent));
     let zones = store::position::settle(tx, &moved.values().collect::<Vec<_>>(), now).await?;
     let fact = |fix: Fix| {
         let reporter = reporters.get(&fix.agent)?;

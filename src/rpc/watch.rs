@@ -5,15 +5,16 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tonic::{Code, Status};
 
-use super::{event::Cursor, wire};
+use super::{announcement, check_in, event::Cursor, notification, statistics, wire};
 use crate::{
     app::App,
     domain::{
-        access::Sight,
+        access::{Caller, Sight},
         emergency::Stage,
         fact::{Fact, Subject},
-        interest::{AGENT_HIDDEN, Hearing, Interest, Noun, TASK_HIDDEN},
+        interest::{AGENT_HIDDEN, Hearing, Interest, KPI_CHANGED, Noun, TASK_HIDDEN},
         lens::Lens,
+        statistics::{Board, Open},
     },
     error::{Error, Result},
     identity::SignedIn,
@@ -60,8 +61,8 @@ pub struct Watch {
     pub app: Arc<App>,
     /// What the watcher wants and may have.
     pub interest: Interest,
-    /// By what the watcher is known.
-    pub signed_in: SignedIn,
+    /// By what the watcher is known; none: it is a part of the installation.
+    pub signed_in: Option<SignedIn>,
     /// When the call's deadline is.
     pub deadline: Option<Instant>,
     /// Place at the hub.
@@ -85,7 +86,13 @@ impl Watch {
     pub async fn run(mut self, start: Start) {
         metrics::gauge!("watch_streams").increment(1.0);
         let (app, signed_in) = (Arc::clone(&self.app), self.signed_in.clone());
-        let ends = std::pin::pin!(ends(&app, &signed_in, self.deadline));
+        let deadline = self.deadline;
+        let ends = std::pin::pin!(async {
+            match &signed_in {
+                Some(signed_in) => ends(&app, signed_in, deadline).await,
+                None => ends_for_all(&app, deadline).await,
+            }
+        });
         let over = tokio::select! {
             biased;
             reason = ends => Over::Reason(reason),
@@ -277,8 +284,19 @@ impl Watch {
     async fn send_live(&mut self, mut seen: Option<Visibility>) -> Result<std::convert::Infallible, Over> {
         let idle = Duration::from_secs_f64(self.app.settings.checkpoint_seconds);
         let mut wait = Duration::ZERO;
+        let mut counts = match self.interest.has_kpi() {
+            true => Some(Counts::begin(&self.app).await.map_err(failed)?),
+            false => None,
+        };
         loop {
-            let entry = match tokio::time::timeout(wait, self.subscription.next()).await {
+            let next = tokio::select! {
+                next = tokio::time::timeout(wait, self.subscription.next()) => next,
+                () = changed(&mut counts) => {
+                    self.send_counts(&mut counts).await?;
+                    continue;
+                }
+            };
+            let entry = match next {
                 Ok(Ok(entry)) => entry,
                 Ok(Err(dismissal)) => return Err(Over::Reason(dismissed(dismissal))),
                 Err(_) => match self.subscription.checkpoint() {
@@ -302,6 +320,20 @@ impl Watch {
                 self.send_entry(&entry).await?;
             }
         }
+    }
+
+    /// How much is open, if it is not what was told last.
+    async fn send_counts(&self, counts: &mut Option<Counts>) -> Result<(), Over> {
+        let Some(open) = counts.as_mut().and_then(|counts| counts.news(&self.interest.caller)) else {
+            return Ok(());
+        };
+        let event = pb::Event {
+            r#type: KPI_CHANGED,
+            event_time: Some(wire::timestamp(self.app.clock.now())),
+            actor_user_id: 0,
+            resource: Some(pb::event::Resource::Kpi(statistics::kpi(open))),
+        };
+        self.send(self.at, Item::Event(event)).await
     }
 
     /// The fact as this watcher hears of it.
@@ -338,6 +370,9 @@ impl Watch {
             Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent, self.lens())),
             Subject::Emergency(emergency) => pb::event::Resource::Emergency(wire::emergency(emergency)),
             Subject::Geofence(event) => pb::event::Resource::GeofenceEvent(super::geofence::wire_event(event, self.lens())),
+            Subject::CheckIn(sign) => pb::event::Resource::CheckIn(check_in::wire_check_in(sign)),
+            Subject::Announcement(words) => pb::event::Resource::Announcement(announcement::wire(words)),
+            Subject::Notification(told) => pb::event::Resource::Notification(notification::bare(told)),
             Subject::Fix {
                 fix,
                 user,
@@ -357,6 +392,39 @@ impl Watch {
     }
 }
 
+/// The counts of a watch that asked for them.
+struct Counts {
+    board: tokio::sync::watch::Receiver<Board>,
+    told: Option<Open>,
+}
+
+impl Counts {
+    async fn begin(app: &App) -> Result<Self> {
+        let mut board = app.boards.watch(app).await?;
+        board.mark_changed();
+        Ok(Self { board, told: None })
+    }
+
+    /// What the caller sees of them now, unless it was told last.
+    fn news(&mut self, caller: &Caller) -> Option<Open> {
+        let now = self.board.borrow_and_update().seen_by(caller);
+        let news = self.told != Some(now);
+        self.told = Some(now);
+        news.then_some(now)
+    }
+}
+
+/// Waits until there are other counts.
+async fn changed(counts: &mut Option<Counts>) {
+    let still = match counts {
+        Some(counts) => counts.board.changed().await.is_ok(),
+        None => false,
+    };
+    if !still {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Something that went out of sight.
 fn hidden(task_id: i64, agent_id: i64) -> pb::event::Resource {
     pb::event::Resource::Hidden(pb::Hidden { task_id, agent_id })
@@ -365,6 +433,15 @@ fn hidden(task_id: i64, agent_id: i64) -> pb::event::Resource {
 /// Waits for the first reason from outside to end.
 pub async fn ends(app: &App, signed_in: &SignedIn, deadline: Option<Instant>) -> EndReason {
     let token = crate::rpc::left(signed_in.until, app.clock.now());
+    tokio::select! {
+        reason = ends_for_all(app, deadline) => reason,
+        () = tokio::time::sleep(token) => EndReason::AuthRevoked,
+        () = app.tokens.revocations.end_of(signed_in) => EndReason::AuthRevoked,
+    }
+}
+
+/// The same for whoever comes without a token that ends.
+async fn ends_for_all(app: &App, deadline: Option<Instant>) -> EndReason {
     let deadline = async {
         match deadline {
             Some(at) => tokio::time::sleep_until(at).await,
@@ -374,8 +451,6 @@ pub async fn ends(app: &App, signed_in: &SignedIn, deadline: Option<Instant>) ->
     tokio::select! {
         () = app.closing.cancelled() => EndReason::Shutdown,
         () = deadline => EndReason::Deadline,
-        () = tokio::time::sleep(token) => EndReason::AuthRevoked,
-        () = app.tokens.revocations.end_of(signed_in) => EndReason::AuthRevoked,
     }
 }
 

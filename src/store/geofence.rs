@@ -63,7 +63,7 @@ pub async fn insert(tx: &Tx<'_>, plan: &Plan, now: Timestamp) -> Result<Geofence
     let row = write(tx, sql, plan, now, None).await?;
     let id = GeofenceId(row.ok_or_else(|| Error::internal("a new geofence is gone"))?.read("id")?);
     name(tx, id, &plan.agents).await?;
-    begin(tx, plan.zone).await?;
+    begin(tx, plan.zone, Some(id)).await?;
     whole(tx, id).await
 }
 
@@ -80,7 +80,7 @@ pub async fn save(tx: &Tx<'_>, fence: &Geofence, now: Timestamp) -> Result<Geofe
     name(tx, fence.id, &fence.plan.agents).await?;
     tx.run("delete from geofence_places where geofence_id = $1", &[&fence.id.0])
         .await?;
-    begin(tx, fence.plan.zone).await?;
+    begin(tx, fence.plan.zone, Some(fence.id)).await?;
     whole(tx, fence.id).await
 }
 
@@ -160,25 +160,25 @@ pub async fn rearm(tx: &Tx<'_>, zone: ZoneId) -> Result<()> {
         &[&zone.0],
     )
     .await?;
-    begin(tx, zone).await
+    begin(tx, zone, None).await
 }
 
-/// Of whoever may be in a zone, its fences that have kept nothing of them do not know where they are. The zones are locked, so
-/// that no fix comes in between.
-async fn begin(tx: &Tx<'_>, zone: ZoneId) -> Result<()> {
+/// Of whoever may be in a zone, its fences do not know where they are; only one of them, if told. The zones are locked, so that
+/// no fix comes in between.
+async fn begin(tx: &Tx<'_>, zone: ZoneId, only: Option<GeofenceId>) -> Result<()> {
     tx.run(
         "insert into geofence_places (geofence_id, agent_id, side, contrary, dwelt)
          select g.id, a.id, 0, 0, false
          from (select l.agent_id from zones z join agent_locations l on st_dwithin(z.boundary, l.location, $2::float8, false)
                where z.id = $1
-               union select l.agent_id from zones z join agent_locations l on st_dwithin(z.boundary, l.location, $3 * l.accuracy, false)
-                     where z.id = $1 and l.accuracy * $3 > $2::float8) near
+               union select l.agent_id from zones z join agent_locations l on st_dwithin(z.boundary, l.location, $3::float8 * l.accuracy, false)
+                     where z.id = $1 and l.accuracy * $3::float8 > $2::float8) near
          join agents a on a.id = near.agent_id
-         join geofences g on g.zone_id = $1 and g.delete_time is null
+         join geofences g on g.zone_id = $1 and g.delete_time is null and ($4::bigint is null or g.id = $4)
          where g.everybody or a.unit = any(g.units)
             or exists (select from geofence_agents x where x.geofence_id = g.id and x.agent_id = a.id)
          on conflict do nothing",
-        &[&zone.0, &WIDEST, &SURE],
+        &[&zone.0, &WIDEST, &SURE, &only.map(|only| only.0)],
     )
     .await?;
     Ok(())

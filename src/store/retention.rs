@@ -133,6 +133,8 @@ async fn forget_tasks(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<i64>
     for sql in [
         "update tasks set reopened_from = null where reopened_from = any($1)",
         "delete from task_history where task_id = any($1)",
+        "delete from notifications where task_id = any($1)",
+        "delete from deliveries where task_id = any($1)",
         "delete from emergencies where task_id = any($1)",
         "delete from assignments where task_id = any($1)",
         "delete from tasks where id = any($1)",

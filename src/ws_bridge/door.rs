@@ -27,7 +27,7 @@ pub const PROTOCOL: &str = "gad.v1";
 /// Before the token among the sub-protocols, for browsers, which cannot set headers.
 const BEARER_PROTOCOL: &str = "bearer.";
 /// Bytes that a socket reads and writes at a time: what a socket costs.
-const BUFFER: usize = 4 * 1024;
+pub const BUFFER: usize = 4 * 1024;
 
 /// An HTTP answer to who is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,10 @@ use super::{
     token::{Credential, Identity},
     upstream::Upstream,
 };
-use crate::{clock::Clock, pb::WatchFilter};
+use crate::{
+    clock::Clock,
+    pb::{Noun, WatchFilter},
+};
 
 /// How long a main feed stays when its last member left: long enough for one who reconnects.
 pub const LINGER: Duration = Duration::from_secs(5);
@@ -32,7 +35,11 @@ enum Rights {
 }
 
 impl Rights {
-    fn of(identity: Identity) -> Self {
+    fn of(filter: &WatchFilter, identity: Identity) -> Self {
+        // Notifications are each person's own.
+        if filter.nouns().any(|noun| noun == Noun::Notification) {
+            return Self::User(identity.user);
+        }
         match identity.level {
             0 | 1 => Self::User(identity.user),
             2 if identity.limited => Self::User(identity.user),
@@ -53,7 +60,7 @@ impl Key {
     pub fn of(filter: &WatchFilter, identity: Identity) -> Self {
         Self {
             filter: filter.encode_to_vec(),
-            rights: Rights::of(identity),
+            rights: Rights::of(filter, identity),
         }
     }
 }
@@ -205,5 +212,32 @@ fn forget(slots: &mut HashMap<Key, Slot>, key: &Key, feed: &Arc<Feed>) {
         if slot.main.is_none() && slot.behind.is_empty() {
             entry.remove();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn who_asks_for_notifications_shares_with_nobody() {
+        let identity = |user| Identity {
+            user,
+            level: 3,
+            limited: false,
+            session: Uuid::nil(),
+            version: 1,
+            until: Timestamp::UNIX_EPOCH,
+        };
+        let named = WatchFilter {
+            nouns: vec![Noun::Task.into(), Noun::Notification.into()],
+            ..WatchFilter::default()
+        };
+        let [all, own] = [WatchFilter::default(), named].map(|filter| [1, 2].map(|user| Key::of(&filter, identity(user))));
+        assert_eq!(all[0], all[1]);
+        assert_ne!(own[0], own[1]);
     }
 }

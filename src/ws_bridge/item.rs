@@ -1,9 +1,13 @@
 //! One message of the feed, printed once and shared by all who get it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
+use prost::Message as _;
+
+use super::older;
+use crate::pb::Event;
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,10 @@ pub struct Item {
     cursor: Option<Arc<str>>,
     /// `{"type":"event","id":"","cursor":"…","event":{…}}`
     frame: Utf8Bytes,
+    /// What happened.
+    event: Option<Box<Event>>,
+    /// The same for older clients, once one of them hears it.
+    older: OnceLock<Vec<older::Message>>,
 }
 
 /// How a frame goes on after its type.
@@ -57,7 +65,28 @@ impl Item {
             kind,
             cursor,
             frame: frame.into(),
+            event: None,
+            older: OnceLock::new(),
         }
+    }
+
+    /// Something that happened, as it is and as JSON.
+    pub fn event(cursor: &str, payload: &str, event: &Event) -> Self {
+        Self {
+            event: Some(Box::new(event.clone())),
+            ..Self::new(Kind::Event, cursor, payload)
+        }
+    }
+
+    /// What older clients hear of it; `first` is called if nobody asked before.
+    pub fn older(&self, first: impl FnOnce()) -> &[older::Message] {
+        self.older.get_or_init(|| {
+            let (Some(event), Some(cursor)) = (&self.event, &self.cursor) else {
+                return Vec::new();
+            };
+            first();
+            older::messages(event, cursor)
+        })
     }
 
     /// A sign of life at this place.
@@ -77,7 +106,8 @@ impl Item {
 
     /// Memory it takes, nearly.
     pub fn size(&self) -> usize {
-        self.frame.len() + self.cursor.as_deref().map_or(0, str::len)
+        let event = self.event.as_deref().map_or(0, Event::encoded_len);
+        self.frame.len() + self.cursor.as_deref().map_or(0, str::len) + event
     }
 
     /// Length of `{"type":"…",`.

@@ -46,7 +46,7 @@ impl Json {
         use watch_response::Item as Said;
         let WatchResponse { cursor, item } = response;
         let (kind, payload) = match item {
-            Some(Said::Event(event)) => (Kind::Event, print(&self.event, event)?),
+            Some(Said::Event(event)) => return Ok(Some(Item::event(cursor, &print(&self.event, event)?, event))),
             Some(Said::SnapshotRow(row)) => (Kind::SnapshotRow, print(&self.snapshot_row, row)?),
             Some(Said::SnapshotEnd(end)) => (Kind::SnapshotEnd, print(&self.snapshot_end, end)?),
             Some(Said::Checkpoint(_)) | None => (Kind::Checkpoint, "{}".to_owned()),

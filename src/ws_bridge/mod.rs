@@ -4,6 +4,8 @@
 //! upstream watch whose latest messages stand in a ring, printed once. Each *subscription* has a place in a ring and reads
 //! from there at its client's pace; one that falls out of the ring is told so, with a cursor. Who comes with a cursor that
 //! the main feed's ring does not reach gets a feed of its own, and goes over to the main feed where both meet.
+//!
+//! `older` speaks GRUPO_GAD's protocol from the same feeds.
 
 pub mod wait;
 mod door;
@@ -15,6 +17,7 @@ pub mod item;
 pub mod json;
 mod limit;
 pub mod meter;
+mod older;
 pub mod query;
 mod revocations;
 mod ring;
@@ -57,6 +60,8 @@ struct Shared {
     users: Users,
     /// Subscriptions by user: each may cost an upstream watch.
     subscribers: Users,
+    /// Who came by the older protocol.
+    older: older::Roster,
     /// The bridge is going down.
     stop: CancellationToken,
 }

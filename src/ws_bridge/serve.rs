@@ -24,6 +24,7 @@ use super::{
     json::Json,
     limit::{Doors, Users},
     meter::{Meter, Stats},
+    older::{self, Roster},
     ring::Limits,
     sse,
     token::Tokens,
@@ -90,6 +91,7 @@ impl Bridge {
                 strangers: Doors::new((settings.max_connections / 10).max(10)),
                 users: Users::new(settings.max_connections_per_user),
                 subscribers: Users::new(settings.max_subscriptions_per_user),
+                older: Roster::new(settings.max_connections),
                 stop: CancellationToken::new(),
                 settings,
             }),
@@ -147,11 +149,12 @@ impl Bridge {
     }
 }
 
-/// `/ws/v1/watch` and `/events`.
+/// `/ws/v1/watch`, `/events`, and `/ws/connect` with its pages.
 fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/ws/v1/watch", any(door::watch))
         .route("/events", get(sse::events))
+        .merge(older::pages::routes())
         .with_state(shared)
 }
 

@@ -235,6 +235,19 @@ impl Credential {
         }
     }
 
+    /// Of a socket that is nobody's: it hears by the bridge's own token, which is no client's to show.
+    pub fn of_nobody() -> Self {
+        let identity = Identity {
+            user: 0,
+            level: 0,
+            limited: false,
+            session: Uuid::nil(),
+            version: i32::MAX,
+            until: Timestamp::MAX,
+        };
+        Self::new("", identity)
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,7 +23,8 @@ use tonic::{
 use crate::{
     config::UpstreamTls,
     pb::{
-        AdmitHandshakeRequest, GetJwksRequest, Jwk, Revocations, WatchRequest, WatchResponse, WatchRevocationsRequest,
+        AdmitHandshakeRequest, CreateAnnouncementRequest, GetJwksRequest, Jwk, Revocations, WatchAnnouncementsRequest,
+        WatchRequest, WatchResponse, WatchRevocationsRequest, announcement_service_client::AnnouncementServiceClient,
         auth_service_client::AuthServiceClient, edge_service_client::EdgeServiceClient, event_service_client::EventServiceClient,
     },
 };
@@ -155,7 +156,7 @@ impl Upstream {
         if Some(next) == avoided { (next + 1) % count } else { next }
     }
 
-    /// Opens a watch on any server but `avoided`, if there is another.
+    /// Opens a watch on any server but `avoided`, if there is another. Without a token it is one of announcements only.
     /// The server that was tried is named in either case.
     pub async fn watch(
         &self,
@@ -166,10 +167,18 @@ impl Upstream {
         let (channel, lease) = self.lease(avoided);
         let endpoint = lease.endpoint;
         let opened = async {
-            let mut request = Request::new(request);
-            request.metadata_mut().insert("authorization", bearer(token)?);
-            let call = EventServiceClient::new(channel);
-            let answer = within(PATIENCE, { call }.watch(request)).await?;
+            let answer = if token.is_empty() {
+                let mut request = Request::new(WatchAnnouncementsRequest { cursor: request.cursor });
+                let own = bearer(self.token.expose_secret())?;
+                request.metadata_mut().insert("authorization", own);
+                let call = EdgeServiceClient::new(channel);
+                within(PATIENCE, { call }.watch_announcements(request)).await?
+            } else {
+                let mut request = Request::new(request);
+                request.metadata_mut().insert("authorization", bearer(token)?);
+                let call = EventServiceClient::new(channel);
+                within(PATIENCE, { call }.watch(request)).await?
+            };
             Ok((answer.into_inner(), lease))
         };
         opened.await.map_err(|status| (status, endpoint))
@@ -198,6 +207,17 @@ impl Upstream {
             user: Some(answer.user_id).filter(|user| *user != 0),
             limits: limits(&metadata),
         })
+    }
+
+    /// Announces something in the name of whoever's token it is.
+    pub async fn announce(&self, token: &str, announcement: CreateAnnouncementRequest) -> Result<(), Status> {
+        let theirs = bearer(token)?;
+        let answer = self.any(|channel| {
+            let mut request = Request::new(announcement.clone());
+            request.metadata_mut().insert("authorization", theirs.clone());
+            async move { AnnouncementServiceClient::new(channel).create_announcement(request).await }
+        });
+        answer.await.map(drop)
     }
 
     /// Hears what is not believed any more, from any server that is there.

@@ -10,7 +10,7 @@ use gad::{
         access::{self, Level},
     },
     identity::{Grant, Seal, Tokens},
-    pb::{self, UserLevel},
+    pb::{self, Service, UserLevel},
     store::Database,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -109,7 +109,7 @@ impl Caller {
     pub fn demanded(self, rule: &Rule) -> Option<&'static str> {
         let least = match rule.access {
             Access::Public => return None,
-            Access::Service(_) => return (self != Bridge).then_some("SIGNED_OUT"),
+            Access::Service(service) => return (service != Service::Bridge || self != Bridge).then_some("SIGNED_OUT"),
             Access::Least(least) => least,
         };
         let persons = rule.step_up || rule.permission.starts_with("self.");

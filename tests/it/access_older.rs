@@ -90,7 +90,7 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
         ),
         (
             "TaskService.UpdateTask",
-            json!({ "id": "$task", "tarea": { "efectivos_asignados": [] } }),
+            json!({ "id": "$task", "tarea": { "efectivos_asignados": { "ids": [] } } }),
         ),
         ("TaskService.DeleteTask", json!({ "id": "$task" })),
         ("TaskService.GetTaskHistory", json!({ "id": "$task" })),
@@ -195,6 +195,10 @@ pub async fn call(doorway: &Doorway, method: &MethodDescriptor, request: &Value,
         // Their clients write numbers as numbers.
         if let Some(number) = body["telegram_id"].as_str() {
             body["telegram_id"] = json!(number.parse::<i64>().unwrap());
+        }
+        // What is nothing but a list is written as one.
+        if let Some(ids) = body.pointer("/efectivos_asignados/ids").cloned() {
+            body["efectivos_asignados"] = ids;
         }
         fields.insert("body".to_owned(), body);
     }

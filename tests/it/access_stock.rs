@@ -54,7 +54,9 @@ impl Kind {
 pub fn kinds(name: &str) -> &'static [Kind] {
     use Kind::{Absent, Foreign, Gone, Own, Seen};
     match name {
-        "$task" | "$mine" | "$assigned" | "$running" | "$paused" | "$finished" | "$word" => &[Own, Seen, Foreign, Gone, Absent],
+        "$task" | "$mine" | "$assigned" | "$watched" | "$running" | "$paused" | "$finished" | "$word" => {
+            &[Own, Seen, Foreign, Gone, Absent]
+        }
         "$waiting" | "$blocker" | "$comment" | "$attachment" | "$item" => &[Own, Seen, Foreign, Gone, Absent],
         "$template" => &[Own, Seen, Foreign, Absent],
         "$agent" | "$me" | "$unit" | "$busy" => &[Own, Seen, Foreign, Gone, Absent],
@@ -102,6 +104,9 @@ const TABLES: &[&str] = &[
     "checklist_items (id, task_id, title, create_time)",
     "task_dependencies (task_id, depends_on_task_id, user_id, create_time)",
     "task_templates (id, uid, display_name, title, kind, priority, location, creator_user_id, create_time, update_time)",
+    "notification_rules (id, display_name, event_types, update_time)",
+    "webhooks (id, uid, display_name, url, disabled, owner_user_id, sealed, create_time, update_time)",
+    "deliveries (id, uid, channel, user_id, event_type, event_time, epoch, xid, seq, state, expire_time, create_time, end_time)",
 ];
 
 /// A zone that limits a supervisor, and one that does not; points in them.
@@ -305,11 +310,11 @@ impl Stock {
             }
             "$comment" | "$attachment" | "$item" => number(self.a_detail(name, kind, live)),
             "$template" => number(self.a_template(kind, live)),
-            "$assigned" => {
+            "$assigned" | "$watched" => {
                 let (task, user) = (self.a_task(name, kind, live), self.user(Level::Agent));
                 let agent = self.agent(user, 0, false);
                 if kind != Kind::Absent {
-                    self.assign(task, agent, 1);
+                    self.assign(task, agent, if name == "$watched" { 2 } else { 1 });
                 }
                 (task.to_string(), Some(("$its_agent", agent)))
             }
@@ -354,7 +359,7 @@ impl Stock {
 
     fn a_task(&mut self, name: &str, kind: Kind, live: &mut Live) -> i64 {
         let state = match name {
-            "$running" => 2,
+            "$running" | "$watched" => 2,
             "$paused" => 3,
             "$finished" => 4,
             _ => 1,
@@ -518,6 +523,22 @@ impl Stock {
         match name {
             "$now" => Timestamp::now().to_string(),
             "$code" => format!("C-{}", self.id()),
+            "$notification_rule" | "$webhook" | "$dead" => {
+                let (id, user) = (self.id(), self.stranger);
+                let (table, rest) = match name {
+                    "$notification_rule" => ("notification_rules", "'Regla', '{7}', now()".to_owned()),
+                    "$webhook" => (
+                        "webhooks",
+                        format!("gen_random_uuid(), 'Sala', 'https://hooks.gad.example/', true, {user}, 'x', now(), now()"),
+                    ),
+                    _ => (
+                        "deliveries",
+                        format!("gen_random_uuid(), 2, {user}, 4, now(), 0, 0, {id}, 3, now(), now(), now()"),
+                    ),
+                };
+                self.add(table, format!("{id}, {rest}"));
+                id.to_string()
+            }
             "$email" => format!("n{}@gad.example", self.id()),
             "$username" => format!("n{}", self.id()),
             "$number" => self.id().to_string(),

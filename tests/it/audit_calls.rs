@@ -253,10 +253,11 @@ async fn a_hundred_who_write_at_once_over_two_replicas_are_all_chained() {
 }
 
 /// RPCs that are done to nothing that has a name.
-const OF_NOTHING: [&str; 5] = [
+const OF_NOTHING: [&str; 6] = [
     "ListUsers",
     "ListAuditEntries",
     "ExportAuditEntries",
+    "Replay",
     "Register",
     "RequestPasswordReset",
 ];

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use futures::{SinkExt as _, StreamExt as _};
 use gad::{
     clock::Clock,
-    config::{BridgeSettings, DEMO_BRIDGE_TOKEN, LogFormat, TelemetrySettings, UpstreamTls},
+    config::{BridgeSettings, DEMO_BRIDGE_TOKEN, Environment, LogFormat, TelemetrySettings, UpstreamTls},
     ws_bridge::{Bridge, meter::Stats},
 };
 use serde_json::{Value, json};
@@ -44,6 +44,7 @@ pub fn settings(servers: &[SocketAddr]) -> BridgeSettings {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     let urls: Vec<String> = servers.iter().map(|server| format!("http://{server}")).collect();
     BridgeSettings {
+        environment: Environment::Development,
         listen: any,
         internal_listen: any,
         upstream_url: urls.join(","),

@@ -58,19 +58,22 @@ fn kinds(emergency: &pb::Emergency) -> Vec<Kind> {
 
 /// A clock that stands still until it is told to go on.
 #[derive(Clone)]
-struct Hands(Arc<AtomicI64>);
+pub struct Hands(Arc<AtomicI64>);
 
 impl Hands {
-    fn new() -> Self {
+    /// At the time it is.
+    pub fn new() -> Self {
         Self(Arc::new(AtomicI64::new(Clock::system().now().as_second())))
     }
 
-    fn clock(&self) -> Clock {
+    /// The clock.
+    pub fn clock(&self) -> Clock {
         let hands = Arc::clone(&self.0);
         Clock::of(move || Timestamp::from_second(hands.load(Ordering::SeqCst)).unwrap())
     }
 
-    fn wait(&self, seconds: i64) {
+    /// Goes on.
+    pub fn wait(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 }

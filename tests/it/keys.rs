@@ -152,6 +152,17 @@ async fn the_secret_key_can_be_changed() {
     let me = Person::of(&tokens, world.replica.channel());
     me.privacy().set_national_id(id).await.unwrap();
 
+    let webhook = pb::Webhook {
+        display_name: "Sala".to_owned(),
+        url: "https://hooks.gad.example/".to_owned(),
+        ..Default::default()
+    };
+    let request = pb::CreateWebhookRequest {
+        webhook: Some(webhook),
+        ..Default::default()
+    };
+    world.administrator().await.webhooks().create_webhook(request).await.unwrap();
+
     let start = async |secret: &str, former: Option<&str>| {
         let mut settings = world.settings.clone();
         settings.secret_key = secret.into();
@@ -178,6 +189,7 @@ async fn the_secret_key_can_be_changed() {
         factors: 1,
         mails: 1,
         audits: 1,
+        webhooks: 1,
     };
     assert_eq!(done, expected);
     assert_eq!(keys::reseal(&database, &seal).await.unwrap(), Resealed::default());

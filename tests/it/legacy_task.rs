@@ -22,12 +22,11 @@ const MISSING: &str = "The task with this id does not exist in the system";
 const NOBODY_COMES: &str = "No efectivos with location data available";
 
 /// Where what no row gives is tested.
-pub const ELSEWHERE: &[(&str, usize, &str, &str)] = &[(
-    "TaskService.RaiseEmergency",
-    0,
-    "",
-    "legacy_task::an_emergency_is_a_task_with_the_nearest_on_it",
-)];
+pub const ELSEWHERE: &[(&str, usize, &str, &str)] = &[
+    ("TaskService.RaiseEmergency", 0, "", RAISING),
+    ("TaskService.DeleteTask", 0, "ILLEGAL_STEP", RAISING),
+];
+const RAISING: &str = "legacy_task::an_emergency_is_a_task_with_the_nearest_on_it";
 
 /// Numbers of the template's people: the supervisor's user, the agents of `agente@` and of its colleague.
 const SUPERVISOR: i64 = 2;
@@ -548,6 +547,12 @@ async fn an_emergency_is_a_task_with_the_nearest_on_it() {
     let agents: Vec<&[i64]> = open.iter().map(|emergency| emergency.agent_ids.as_slice()).collect();
     assert_eq!(agents.len(), 3);
     assert_eq!(agents[0], &[] as &[i64]);
+    let administrator = door.world.administrator().await;
+    let with = With {
+        token: Some(&administrator.token),
+        ..With::default()
+    };
+    assert_eq!(door.send(Method::DELETE, &path, with).await.status, 409);
     // The end of the first one's task frees its agent.
     put(&door, &path, &agent.token, json!({ "estado": "en_curso" })).await;
     assert_eq!(

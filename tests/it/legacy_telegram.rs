@@ -1,7 +1,12 @@
 //! `/api/v1/telegram` of GRUPO_GAD.
 
-use gad::pb::{self, TaskState};
-use jiff::SignedDuration;
+use gad::{
+    config::DEMO_SECRET,
+    domain::UserId,
+    identity::{Seal, TelegramClaims},
+    pb::{self, TaskState},
+};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -23,10 +28,7 @@ const PATH_OF_ANA: &str = "/api/v1/telegram/auth/5000000001";
 const UNKNOWN: &str = "Usuario con telegram_id 5000000009 no encontrado";
 
 /// Where what no row gives is tested.
-pub const ELSEWHERE: &[(&str, usize, &str, &str)] = &[
-    ("TelegramService.VerifyToken", 0, "", TOKENS),
-    ("TelegramService.VerifyToken", 0, "SESSION_ENDED", TOKENS),
-];
+pub const ELSEWHERE: &[(&str, usize, &str, &str)] = &[("TelegramService.VerifyToken", 0, "", TOKENS)];
 const TOKENS: &str = "legacy_telegram::a_token_says_who_it_is_for_a_week_and_opens_nothing";
 
 fn person(name: &str, number: i64, level: i32) -> Row {
@@ -35,7 +37,7 @@ fn person(name: &str, number: i64, level: i32) -> Row {
         "password": "una clave larga",
         "nombre": name,
         "apellido": "Paz",
-        "dni": number.to_string()[2..].to_owned(),
+        "dni": format!("3{}", &number.to_string()[3..]),
         "telegram_id": number,
         "nivel": level,
         "verificado": true,
@@ -70,6 +72,17 @@ fn login(known: bool, number: i64, role: &str) -> Value {
     })
 }
 
+/// The path of a token of ours that has ended.
+fn expired() -> &'static str {
+    let claims = TelegramClaims {
+        telegram_id: ANA,
+        user: UserId(1),
+        until: Timestamp::UNIX_EPOCH,
+    };
+    let token = claims.sign(&Seal::new(DEMO_SECRET.into()));
+    Box::leak(format!("/api/v1/telegram/auth/verify/{token}").into_boxed_str())
+}
+
 fn logins() -> Vec<Row> {
     let post = |reason| Row::get("TelegramService.Authenticate", reason, AUTHENTICATE).of(Who::Bot);
     let get = |reason, path| Row::get("TelegramService.GetAuthentication", reason, path).of(Who::Bot);
@@ -101,6 +114,7 @@ fn logins() -> Vec<Row> {
             .of(Who::Nobody)
             .gives(401, detail("Not authenticated")),
         verify("WRONG_PROOF", junk).gives(401, detail("Token inválido")),
+        verify("SESSION_ENDED", expired()).gives(401, detail("Token expirado")),
         verify("SIGNED_OUT", junk)
             .of(Who::Nobody)
             .gives(401, detail("Not authenticated")),

@@ -273,6 +273,13 @@ async fn distances_are_those_of_the_ellipsoid() {
     for (told, to) in [(told[1], task.location.unwrap()), (told[2], far)] {
         assert!((told.unwrap() - exact(to)).abs() < 1e-3);
     }
-    let hidden = agent.maps().distance_matrix(request).await.unwrap_err();
+    let hidden = agent.maps().distance_matrix(request.clone()).await.unwrap_err();
     assert_eq!(reason(&hidden), "AGENT_NOT_FOUND");
+    // Oneself one may ask for, but not how far it is to a task of others.
+    let own = pb::DistanceMatrixRequest {
+        agent_ids: vec![ids[1]],
+        ..request
+    };
+    let hidden = agent.maps().distance_matrix(own).await.unwrap_err();
+    assert_eq!(reason(&hidden), "TASK_NOT_FOUND");
 }

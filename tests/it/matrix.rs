@@ -261,6 +261,10 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "AddDependency" | "RemoveDependency" => request["depends_on_task_id"] = json!(NOTHING),
         "CreateTemplate" => request["template"]["title"] = json!("Otra cosa"),
         "InstantiateTemplate" => request["planned_start_time"] = json!("2030-01-01T00:00:00Z"),
+        "MarkNotificationsRead" => request["up_to_id"] = json!(1),
+        "CreateNotificationRule" => request["rule"]["display_name"] = json!("Otra regla"),
+        "CreateWebhook" => request["webhook"]["display_name"] = json!("Otro webhook"),
+        "ReplayDelivery" | "RotateWebhookSecret" => request["reason"] = json!("Otra razón"),
         "CreateUser" => request["password_expired"] = json!(true),
         "CreateGeofence" | "UpdateGeofence" => request["geofence"]["display_name"] = json!("Otra cerca"),
         "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
@@ -273,6 +277,8 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "UpdateRetentionPolicy" => request["keep"] = json!("864001s"),
         "UpdateLocationPrecision" => request["meters"] = json!(5),
         "SetNationalId" => request["national_id"] = json!("99999999"),
+        "CheckIn" => request["reason"] = json!("Otra razón"),
+        "CreateAnnouncement" => request["title"] = json!("Otro título"),
         _ => request["etag"] = json!("r0"),
     }
 }

@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 18] = [
+pub const BY_OBJECT: [&str; 19] = [
+    "CheckIn",
     "UpdateComment",
     "DeleteComment",
     "DeleteAttachment",
@@ -52,8 +53,10 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_privacy::rows(),
         audits(),
         crate::matrix_field::rows(),
+        crate::matrix_socket::rows(),
         crate::matrix_geo::rows(),
         crate::matrix_details::rows(),
+        crate::matrix_notify::rows(),
     ]
     .concat()
 }

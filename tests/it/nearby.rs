@@ -201,6 +201,36 @@ async fn deleted_agents_and_those_of_other_units_are_not_listed() {
 }
 
 #[tokio::test]
+async fn whoever_is_before_a_crowd_is_named_although_the_crowd_is_many() {
+    let world = World::start().await;
+    let (supervisor, database) = (world.supervisor().await, world.database().await);
+    database.execute("delete from agent_locations", &[]).await.unwrap();
+    crowd(&database, 2000, 0.25).await;
+    // One who cannot go, north of the place and a metre nearer than a crowd east of it. On the sphere, which the walk goes
+    // by, the crowd is nearer.
+    let sql = "
+        with place as (select st_makepoint(-74.10, 4.60)::geography as here, st_makepoint(-74.05, 4.60)::geography as crowd),
+             alone as (select st_project(here, st_distance(here, crowd, true) - 1, 0) as location from place),
+             moved as (update agent_locations l
+                       set location = case when l.agent_id = (select min(id) from agents where duty = 4 and delete_time is null)
+                                           then (select location from alone) else (select crowd from place) end)
+        select id from agents where duty = 4 and delete_time is null order by id limit 1";
+    let alone: i64 = database.query_one(sql, &[]).await.unwrap().get(0);
+    let request = pb::ListNearbyRequest {
+        page_size: 3,
+        ..from(pb::LatLng {
+            latitude: 4.60,
+            longitude: -74.10,
+        })
+    };
+    let answer = nearby(&supervisor, request).await;
+    assert_eq!(
+        (answer.agents.len(), skipped(&answer)),
+        (3, BTreeMap::from([(alone, SkipReason::Unavailable)]))
+    );
+}
+
+#[tokio::test]
 async fn a_place_must_be_on_the_globe() {
     let world = World::start().await;
     let supervisor = world.supervisor().await;

@@ -37,6 +37,7 @@ fn inside(port: u16) -> Policy {
         inside: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
         patience: Duration::from_secs(5),
         longest: 1000,
+        ..Policy::default()
     }
 }
 

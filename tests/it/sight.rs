@@ -370,7 +370,11 @@ async fn tasks_and_agents_come_into_sight_and_go_out_of_it() {
             pb::event::Resource::Agent(agent) => agent.id,
             pb::event::Resource::Position(fix) => fix.agent_id,
             pb::event::Resource::Emergency(emergency) => emergency.id,
+            pb::event::Resource::Announcement(_) => 0,
+            pb::event::Resource::CheckIn(check_in) => check_in.id,
             pb::event::Resource::GeofenceEvent(event) => event.id,
+            pb::event::Resource::Kpi(_) => 0,
+            pb::event::Resource::Notification(notification) => notification.id,
             pb::event::Resource::Hidden(hidden) => hidden.task_id.max(hidden.agent_id),
         };
         (event.r#type(), id)

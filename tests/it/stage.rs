@@ -264,6 +264,7 @@ impl Stage {
             "$urgent" => self.an_emergency(&self.supervisor).await.task_id.to_string(),
             "$geofence" => self.a_geofence().await.to_string(),
             "$api_token" => self.an_api_token().await.to_string(),
+            "$notification_rule" | "$webhook" | "$dead" | "$waiting" => self.a_notice(name).await.to_string(),
             "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
             "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
                 self.an_agent(name).await.to_string()
@@ -443,6 +444,12 @@ impl Stage {
                 self.assign(id, agent, false).await;
                 self.made.lock().unwrap().insert("$its_agent".to_owned(), agent.to_string());
             }
+            "$watched" => {
+                let agent = self.fresh_agent().await.id;
+                self.assign(id, agent, false).await;
+                tasks.start_task(step()).await.unwrap();
+                self.made.lock().unwrap().insert("$its_agent".to_owned(), agent.to_string());
+            }
             "$running" | "$unproven" => drop(tasks.start_task(step()).await.unwrap()),
             "$waiting" => self.wait_for_another(id).await,
             "$full" => self.fill_up(id).await,
@@ -488,6 +495,31 @@ impl Stage {
         let sql = "insert into agent_locations (agent_id, location, fix_time, source, receive_time)
                    values ($1, st_makepoint(-74.07, 4.65), $2, 1, $2)";
         self.database.execute(sql, &[&agent.id, &self.moment.get()]).await.unwrap();
+    }
+
+    /// Made by the database: what a rule asks for comes in its own time.
+    async fn a_notice(&self, name: &str) -> i64 {
+        let sql = match name {
+            "$notification_rule" => {
+                "insert into notification_rules (display_name, event_types, update_time) values ('Regla', '{7}', $1) returning id"
+            }
+            "$webhook" => {
+                "insert into webhooks (uid, display_name, url, disabled, owner_user_id, sealed, create_time, update_time)
+                 values (gen_random_uuid(), 'Sala', 'https://hooks.gad.example/', true, 1, 'x', $1, $1) returning id"
+            }
+            "$dead" => {
+                "insert into deliveries (uid, channel, user_id, event_type, event_time, task_id, epoch, xid, seq, state, attempts,
+                                         expire_time, failure, create_time, end_time)
+                 values (gen_random_uuid(), 2, 3, 4, $1, 1, 0, 0, nextval('deliveries_id_seq'), 3, 9, $1, 'x', $1, $1) returning id"
+            }
+            _ => {
+                "insert into deliveries (uid, channel, user_id, event_type, event_time, task_id, epoch, xid, seq, next_time,
+                                         expire_time, create_time)
+                 values (gen_random_uuid(), 2, 3, 4, $1, 1, 0, 0, nextval('deliveries_id_seq'), $1, $1 + interval '1 day', $1)
+                 returning id"
+            }
+        };
+        self.database.query_one(sql, &[&self.moment.get()]).await.unwrap().get(0)
     }
 
     /// An open emergency of somebody; of a person it is one.

@@ -11,18 +11,20 @@ use gad::{
     clock::Clock,
     config::{
         AccountSettings, DEMO_ACCOUNTS, DEMO_DOMAIN, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, FileSettings,
-        LogFormat, MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
+        LogFormat, MailSettings, NotifySettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
     },
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
         attachment_service_client::AttachmentServiceClient, auth_service_client::AuthServiceClient,
-        checklist_service_client::ChecklistServiceClient, comment_service_client::CommentServiceClient,
-        dependency_service_client::DependencyServiceClient, dispatch_service_client::DispatchServiceClient,
-        emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
-        geo_service_client::GeoServiceClient, geofence_service_client::GeofenceServiceClient,
+        check_in_service_client::CheckInServiceClient, checklist_service_client::ChecklistServiceClient,
+        comment_service_client::CommentServiceClient, dependency_service_client::DependencyServiceClient,
+        dispatch_service_client::DispatchServiceClient, emergency_service_client::EmergencyServiceClient,
+        event_service_client::EventServiceClient, geo_service_client::GeoServiceClient,
+        geofence_service_client::GeofenceServiceClient, notification_service_client::NotificationServiceClient,
         permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
-        task_service_client::TaskServiceClient, template_service_client::TemplateServiceClient,
-        user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
+        statistics_service_client::StatisticsServiceClient, task_service_client::TaskServiceClient,
+        template_service_client::TemplateServiceClient, user_service_client::UserServiceClient,
+        webhook_service_client::WebhookServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -116,6 +118,11 @@ impl Person {
         DispatchServiceClient::new(self.door.clone())
     }
 
+    /// Check-ins.
+    pub fn check_ins(&self) -> CheckInServiceClient<Door> {
+        CheckInServiceClient::new(self.door.clone())
+    }
+
     /// Emergencies.
     pub fn emergencies(&self) -> EmergencyServiceClient<Door> {
         EmergencyServiceClient::new(self.door.clone())
@@ -154,6 +161,21 @@ impl Person {
     /// Templates.
     pub fn templates(&self) -> TemplateServiceClient<Door> {
         TemplateServiceClient::new(self.door.clone())
+    }
+
+    /// Notifications.
+    pub fn notifications(&self) -> NotificationServiceClient<Door> {
+        NotificationServiceClient::new(self.door.clone())
+    }
+
+    /// Webhooks.
+    pub fn webhooks(&self) -> WebhookServiceClient<Door> {
+        WebhookServiceClient::new(self.door.clone())
+    }
+
+    /// Statistics.
+    pub fn statistics(&self) -> StatisticsServiceClient<Door> {
+        StatisticsServiceClient::new(self.door.clone())
     }
 
     /// Events.
@@ -493,6 +515,7 @@ pub fn settings(database_url: String) -> ServeSettings {
         checkpoint_seconds: 1.0,
         account: account_settings(),
         files: file_settings(),
+        notify: notify_settings(),
         database: database_settings(database_url, 10),
         redis: RedisSettings {
             redis_url: Some(redis_url()),
@@ -539,6 +562,17 @@ pub fn account_settings() -> AccountSettings {
             smtp_from: "GAD <gad@gad.example>".to_owned(),
             mail_dir: None,
         },
+    }
+}
+
+/// Settings of notifications in a test: nobody is told by Telegram, and webhooks are called as in earnest.
+pub fn notify_settings() -> NotifySettings {
+    NotifySettings {
+        telegram_bot_token: None,
+        telegram_api_url: "https://api.telegram.org".to_owned(),
+        webhook_networks: Vec::new(),
+        webhook_ports: vec![443],
+        webhook_http: false,
     }
 }
 

@@ -1,8 +1,9 @@
 //! The data map: of every column of every table whether it tells of a person, whose row it is, how it is told to that person
 //! and how it goes when the person is erased. Export and erasure follow it; a test compares it with the database.
 
-mod details;
+mod field;
 mod people;
+mod told;
 mod work;
 
 /// What a column tells of somebody.
@@ -176,7 +177,11 @@ const RECORD: Gone = Gone::Stays("es constancia del trabajo; se reemplaza lo que
 
 /// The tables, in the order in which they are told and go.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    people::TABLES.iter().chain(work::TABLES).chain(details::TABLES)
+    people::TABLES
+        .iter()
+        .chain(work::TABLES)
+        .chain(field::TABLES)
+        .chain(told::TABLES)
 }
 
 impl Table {

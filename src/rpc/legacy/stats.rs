@@ -14,7 +14,7 @@ use crate::{
         user_stats::{self, Stats},
         wire,
     },
-    store::user_stats::Counts,
+    store::{self, user_stats::Counts},
 };
 
 /// Days back if nobody says how many.
@@ -180,7 +180,11 @@ async fn run(app: &App, action: &str) -> Result<Response<pb::CommandAnswer>> {
 }
 
 async fn system_status(app: &App) -> pb::SystemStatus {
-    let database = crate::health::ask(&app.database).await.is_ok();
+    let asking = async {
+        let conn = app.database.lease().await?;
+        store::user::any(&*conn).await
+    };
+    let database = asking.await.is_ok();
     let (open, _) = app.database.connections();
     pb::SystemStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { Link, useRoute } from 'wouter';
+import { Bell } from '../bell/Bell';
 import { useCell } from '../cell';
 import { EmergencyBanner } from '../emergency/EmergencyBanner';
 import { words as emergencyWords } from '../emergency/words';
@@ -38,6 +39,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <div className="top-end">
           <Connection />
           <Clock />
+          <Bell />
           <ThemeSwitch />
           <LanguageSwitch />
           <Me />

@@ -3,6 +3,7 @@ import { createContext, type ReactNode, useContext, useEffect, useMemo, useState
 import { useCell } from '../cell';
 import type { Agent, Position } from '../gen/gad/v1/agent_pb';
 import type { Emergency } from '../gen/gad/v1/emergency_pb';
+import { Noun } from '../gen/gad/v1/event_pb';
 import { type Task, TaskState } from '../gen/gad/v1/task_pb';
 import { CALL, events, tasks } from '../rpc/clients';
 import { renew } from '../rpc/renew';
@@ -17,6 +18,9 @@ interface Live {
 
 const LiveContext = createContext<Live | null>(null);
 
+/** Who names none hears of no notifications. */
+const NOUNS = [Noun.TASK, Noun.AGENT, Noun.POSITION, Noun.EMERGENCY, Noun.NOTIFICATION] as const;
+
 /** Fast for the eye, slow enough to draw a burst of events once. */
 const REDRAW_MILLIS = 60;
 
@@ -30,7 +34,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
     const feed = new LiveFeed({
       watch: (request, options) => {
         token = session.get().token;
-        return events.watch(request, options);
+        return events.watch({ ...request, filter: { nouns: [...NOUNS] } }, options);
       },
       store,
       renew: () => (token === null ? Promise.resolve(false) : renew(token)),

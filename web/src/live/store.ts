@@ -30,6 +30,8 @@ export function isOpen(task: Task): boolean {
  */
 export class LiveStore {
   readonly view = new Cell<View>({ tasks: new Map(), agents: new Map(), positions: new Map(), emergencies: new Map() });
+  /** How often the feed said that the bell rang, or that it was read. */
+  readonly rung = new Cell(0);
   #tasks = new Map<bigint, Task>();
   #agents = new Map<bigint, Agent>();
   #positions = new Map<bigint, Position>();
@@ -61,6 +63,9 @@ export class LiveStore {
         break;
       case 'emergency':
         this.#putEmergency(resource.value);
+        break;
+      case 'notification':
+        this.rung.set(this.rung.get() + 1);
         break;
       case 'hidden':
         if (resource.value.agentId !== 0n) this.#dropAgent(resource.value.agentId);

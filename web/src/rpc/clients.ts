@@ -3,6 +3,7 @@ import { AgentService } from '../gen/gad/v1/agent_pb';
 import { AuthService } from '../gen/gad/v1/auth_pb';
 import { DispatchService } from '../gen/gad/v1/dispatch_pb';
 import { EventService } from '../gen/gad/v1/event_pb';
+import { NotificationService } from '../gen/gad/v1/notification_pb';
 import { TaskService } from '../gen/gad/v1/task_pb';
 import { UserService } from '../gen/gad/v1/user_pb';
 import { ZoneService } from '../gen/gad/v1/zone_pb';
@@ -17,6 +18,7 @@ export const dispatches = createClient(DispatchService, transport);
 export const zones = createClient(ZoneService, transport);
 export const users = createClient(UserService, transport);
 export const events = createClient(EventService, transport);
+export const notifications = createClient(NotificationService, transport);
 
 /** A fresh idempotency key. `crypto.randomUUID` is missing on plain http outside localhost. */
 export function newRequestId(): string {

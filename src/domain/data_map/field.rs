@@ -1,9 +1,25 @@
-//! What tasks have beside themselves, and what they are made of.
+//! Tables of what is kept of the work on a task: signs of life, comments, files, checklists, templates.
 
 use super::{Gone, Kind, Rows, Table, Told, Whose, nobodys, of_row, personal, reference, text};
 
 /// The tables.
 pub const TABLES: &[Table] = &[
+    Table {
+        name: "check_ins",
+        purpose: "Sus señales de vida en las tareas en curso.",
+        whose: &[Whose::Agent("agent_id")],
+        rows: Rows::Deleted,
+        key: "id",
+        plain: &["id", "task_id", "state", "emergency_id", "revision"],
+        personal: &[
+            of_row("agent_id", Kind::Reference),
+            of_row("due_time", Kind::Activity),
+            of_row("check_time", Kind::Activity),
+            of_row("create_time", Kind::Activity),
+            of_row("update_time", Kind::Activity),
+        ],
+        mentions: &[],
+    },
     Table {
         name: "comments",
         purpose: "Lo que escribió sobre cada trabajo.",
@@ -109,5 +125,10 @@ pub const TABLES: &[Table] = &[
         "template_occurrences",
         "De qué repeticiones se hizo un trabajo.",
         &["template_id", "occurrence_time", "task_id", "create_time"],
+    ),
+    nobodys(
+        "check_in_policies",
+        "Cada cuánto debe dar señales de vida quien trabaja en cada clase de tarea.",
+        &["kind", "interval_seconds", "grace_seconds", "sos", "update_time", "revision"],
     ),
 ];
