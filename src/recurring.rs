@@ -93,6 +93,9 @@ async fn make(app: &App, tx: Tx<'_>, template: &Template, now: Timestamp) -> Res
         });
     }
     store::template::expect(&tx, template, next).await?;
+    if entries.is_empty() {
+        return tx.commit().await;
+    }
     let mut seat = app.audit.seat(&tx, now).await?;
     app.audit.append(&tx, &mut seat, entries, &facts).await?;
     tx.commit().await?;
