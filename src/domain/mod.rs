@@ -21,6 +21,7 @@ pub mod password;
 pub mod plan;
 pub mod retention;
 pub mod session;
+pub mod sync;
 pub mod task;
 pub mod user;
 pub mod zone;

@@ -11,13 +11,16 @@ pub mod auth_mail;
 pub mod auth_password;
 pub mod auth_session;
 pub mod auth_totp;
+pub mod bulk;
 pub mod change;
+pub mod columns;
 pub mod consent;
 pub mod dispatch;
 pub mod edge;
 pub mod emergency;
 pub mod event;
 pub mod export;
+pub mod extract;
 pub mod legacy;
 pub mod letter;
 pub mod location;
@@ -29,8 +32,13 @@ pub mod position;
 pub mod privacy;
 pub mod proof;
 pub mod retention;
+pub mod refusal;
 pub mod rule;
+pub mod sheet;
+pub mod sync;
+pub mod sync_pull;
 pub mod task;
+pub mod task_import;
 pub mod task_mask;
 pub mod task_read;
 pub mod user;
@@ -116,6 +124,14 @@ impl Call {
         match self.signed_in()?.credential {
             Credential::Session { id, .. } => Ok(id),
             Credential::ApiToken { .. } => Err(Error::Forbidden),
+        }
+    }
+
+    /// The call as one of several things that it does, with a trail of its own.
+    pub fn part(&self) -> Self {
+        Self {
+            trail: self.trail.part(),
+            ..self.clone()
         }
     }
 

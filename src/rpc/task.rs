@@ -1,12 +1,13 @@
 //! TaskService: changes of tasks. Reading them is in `task_read`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::Timestamp;
 use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Asked, Change, asked},
+    change::{Change, asked, tried},
     task_mask, task_read as read, wire,
 };
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         access::Caller,
         agent::Duty,
         fact::{Before, FactKind},
+        sync,
         task::{Action, Task},
         user::User,
     },
@@ -66,58 +68,28 @@ impl TaskService for Tasks {
     }
 
     async fn start_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Start,
-            "StartTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Start, "StartTask", request.into_inner()).await?)
     }
 
     async fn pause_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Pause,
-            "PauseTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Pause, "PauseTask", request.into_inner()).await?)
     }
 
     async fn resume_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Resume,
-            "ResumeTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Resume, "ResumeTask", request.into_inner()).await?)
     }
 
     async fn finish_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Finish,
-            "FinishTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Finish, "FinishTask", request.into_inner()).await?)
     }
 
     async fn cancel_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Cancel,
-            "CancelTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Cancel, "CancelTask", request.into_inner()).await?)
     }
 
     async fn reopen_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
@@ -145,17 +117,22 @@ impl TaskService for Tasks {
 }
 
 async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Result<Response<pb::Task>> {
-    let asked = Asked {
-        method: "CreateTask",
-        request_id: &request.request_id,
-        validate_only: request.validate_only,
-    };
+    let asked = tried("CreateTask", &request.request_id, request.validate_only);
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let wire = request.task.clone().unwrap_or_default();
+    let task = make(app, &mut change, request.task.clone().unwrap_or_default()).await?;
+    let mut answer = wire::task(&task, &change.caller, change.now);
+    if request.validate_only {
+        answer.id = 0;
+    }
+    change.commit(answer).await
+}
+
+/// Makes the task that somebody describes, as part of a change.
+pub async fn make(app: &App, change: &mut Change<'_>, wire: pb::Task) -> Result<Task> {
     let plan = task_mask::plan(wire, change.caller.user, change.now)?;
     change.check_known(plan.delegate).await?;
     let draft = Draft {
@@ -165,12 +142,7 @@ async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Resul
         reopened_from: None,
         now: change.now,
     };
-    let task = add(&mut change, &draft, None, String::new()).await?;
-    let mut answer = wire::task(&task, &change.caller, change.now);
-    if request.validate_only {
-        answer.id = 0;
-    }
-    change.commit(answer).await
+    add(change, &draft, None, String::new()).await
 }
 
 /// Adds a task with the first line of its history.
@@ -194,28 +166,30 @@ async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, rea
 }
 
 async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Result<Response<pb::Task>> {
-    let asked = Asked {
-        method: "UpdateTask",
-        request_id: &request.request_id,
-        validate_only: request.validate_only,
-    };
-    let wire = request.task.clone().unwrap_or_default();
-    if wire.id == 0 {
-        return Err(Error::invalid("task.id", "falta", "is required"));
+    let asked = tried("UpdateTask", &request.request_id, request.validate_only);
+    let id = request.task.as_ref().map_or(0, |task| task.id);
+    if id == 0 {
+        return Err(Error::required("task.id"));
     }
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    store::task::lock(change.tx(), TaskId(id)).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let task = revise(&mut change, &request).await?;
+    answer(change, &task).await
+}
+
+/// Changes a locked task's own fields, as part of a change.
+pub async fn revise(change: &mut Change<'_>, request: &pb::UpdateTaskRequest) -> Result<Task> {
+    let wire = request.task.clone().unwrap_or_default();
     let etag = if request.etag.is_empty() {
         wire.etag.clone()
     } else {
         request.etag.clone()
     };
-    let id = TaskId(wire.id);
-    let mut conn = app.database.lease().await?;
-    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
-    store::task::lock(change.tx(), id).await?;
-    if let Some(answer) = change.replay().await? {
-        return Ok(answer);
-    }
-    let mut task = change.task(id, &etag).await?;
+    let mut task = change.task(TaskId(wire.id), &etag).await?;
     permit(&task, &change.caller, Action::Update)?;
     let before = Before::of(&task);
     let delegate = task.plan.delegate;
@@ -225,10 +199,11 @@ async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Resul
     }
     let task = store::task::save(change.tx(), &task, change.now).await?;
     change.task_fact(FactKind::TaskUpdated, &task, before);
-    answer(change, &task).await
+    Ok(task)
 }
 
-async fn step(
+/// StartTask, PauseTask, ResumeTask, FinishTask, CancelTask.
+pub async fn step(
     app: &App,
     call: &Call,
     action: Action,
@@ -237,76 +212,87 @@ async fn step(
 ) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked(method, &request.request_id), &request).await?;
-    let id = TaskId(request.id);
-    let agents = lock_with_agents(&change, id).await?;
+    lock_with_agents(&change, &[TaskId(request.id)], &[]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let mut task = change.task(id, &request.etag).await?;
+    let task = take_step(&mut change, action, &request).await?;
+    answer(change, &task).await
+}
+
+/// Takes a step of a task that is locked with its agents, as part of a change.
+pub async fn take_step(change: &mut Change<'_>, action: Action, request: &pb::TaskStepRequest) -> Result<Task> {
+    let reported = reported(request.reported_time, change.now)?;
+    let mut task = change.task(TaskId(request.id), &request.etag).await?;
     permit(&task, &change.caller, action)?;
     let (before, from) = (Before::of(&task), task.state());
-    let crew = change.agents(&agents).await?;
+    let crew = change.agents(&agents(&task)).await?;
     task.progress = task.progress.step(action, change.now).map_err(illegal)?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
     store::task::occupy(change.tx(), &task).await?;
-    note(&change, &task, action, Some(from), None, request.reason.clone()).await?;
+    note(change, &task, action, Some(from), None, request.reason.clone()).await?;
+    store::task::report_time(change.tx(), task.id, reported).await?;
     change.task_fact(FactKind::TaskStateChanged, &task, before);
     change.tell_of(crew).await?;
-    follow(&mut change, &task, action, &request.reason).await?;
-    answer(change, &task).await
+    follow(change, &task, action, &request.reason).await?;
+    Ok(task)
 }
 
 async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("DeleteTask", &request.request_id), &request).await?;
-    let id = TaskId(request.id);
-    let agents = lock_with_agents(&change, id).await?;
+    lock_with_agents(&change, &[TaskId(request.id)], &[]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let mut task = change.task(id, &request.etag).await?;
+    let task = remove(&mut change, &request).await?;
+    answer(change, &task).await
+}
+
+/// Marks a task deleted that is locked with its agents, as part of a change.
+pub async fn remove(change: &mut Change<'_>, request: &pb::DeleteTaskRequest) -> Result<Task> {
+    let mut task = change.task(TaskId(request.id), &request.etag).await?;
     if task.deleted.is_some() {
         return Err(Error::NotFound(Missing::Task));
     }
     let before = Before::of(&task);
+    let agents = agents(&task);
     let crew = change.agents(&agents).await?;
     for agent in &agents {
-        store::task::unassign(change.tx(), id, *agent).await?;
+        store::task::unassign(change.tx(), task.id, *agent).await?;
     }
     task.deleted = Some(change.now);
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(&change, &task, Action::Delete, Some(task.state()), None, String::new()).await?;
+    note(change, &task, Action::Delete, Some(task.state()), None, String::new()).await?;
     change.task_fact(FactKind::TaskDeleted, &task, before);
     change.tell_of(crew).await?;
-    follow(&mut change, &task, Action::Delete, "").await?;
-    answer(change, &task).await
+    follow(change, &task, Action::Delete, "").await?;
+    Ok(task)
 }
 
 async fn undelete(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("UndeleteTask", &request.request_id), &request).await?;
-    let id = TaskId(request.id);
-    store::task::lock(change.tx(), id).await?;
+    store::task::lock(change.tx(), TaskId(request.id)).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let mut task = change.task(id, &request.etag).await?;
+    let task = restore(&mut change, &request).await?;
+    answer(change, &task).await
+}
+
+/// Takes the deletion of a locked task back, as part of a change.
+pub async fn restore(change: &mut Change<'_>, request: &pb::TaskStepRequest) -> Result<Task> {
+    let mut task = change.task(TaskId(request.id), &request.etag).await?;
     if task.deleted.take().is_none() {
         return Err(Error::NotDeleted);
     }
     let before = Before::of(&task);
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(
-        &change,
-        &task,
-        Action::Undelete,
-        Some(task.state()),
-        None,
-        request.reason.clone(),
-    )
-    .await?;
+    let reason = request.reason.clone();
+    note(change, &task, Action::Undelete, Some(task.state()), None, reason).await?;
     change.task_fact(FactKind::TaskUndeleted, &task, before);
-    answer(change, &task).await
+    Ok(task)
 }
 
 async fn reopen(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<Response<pb::Task>> {
@@ -342,12 +328,18 @@ async fn reopen(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<
 async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("AssignTask", &request.request_id), &request).await?;
-    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
-    store::task::lock(change.tx(), id).await?;
-    store::agent::lock(change.tx(), &[agent_id]).await?;
+    store::task::lock(change.tx(), TaskId(request.id)).await?;
+    store::agent::lock(change.tx(), &[AgentId(request.agent_id)]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
+    let task = put_on(&mut change, &request).await?;
+    answer(change, &task).await
+}
+
+/// Puts a locked agent on a locked task, as part of a change.
+pub async fn put_on(change: &mut Change<'_>, request: &pb::AssignTaskRequest) -> Result<Task> {
+    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
     let task = change.task(id, &request.etag).await?;
     permit(&task, &change.caller, Action::Assign)?;
     let crew = change.agents(&[agent_id]).await?;
@@ -368,29 +360,28 @@ async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Resul
     let occupying = request.exclusive || task.state().occupies();
     store::task::assign(change.tx(), id, agent_id, request.exclusive, occupying, change.now).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(
-        &change,
-        &task,
-        Action::Assign,
-        Some(task.state()),
-        Some(agent_id),
-        String::new(),
-    )
-    .await?;
+    let (state, agent) = (Some(task.state()), Some(agent_id));
+    note(change, &task, Action::Assign, state, agent, String::new()).await?;
     change.task_fact(FactKind::TaskAssigned, &task, before);
     change.tell_of(crew).await?;
-    answer(change, &task).await
+    Ok(task)
 }
 
 async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("UnassignTask", &request.request_id), &request).await?;
-    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
-    store::task::lock(change.tx(), id).await?;
-    store::agent::lock(change.tx(), &[agent_id]).await?;
+    store::task::lock(change.tx(), TaskId(request.id)).await?;
+    store::agent::lock(change.tx(), &[AgentId(request.agent_id)]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
+    let task = take_off(&mut change, &request).await?;
+    answer(change, &task).await
+}
+
+/// Takes a locked agent off a locked task, as part of a change.
+pub async fn take_off(change: &mut Change<'_>, request: &pb::UnassignTaskRequest) -> Result<Task> {
+    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
     let task = change.task(id, &request.etag).await?;
     entitle(&task, &change.caller, Action::Unassign)?;
     if task.deleted.is_none() && task.state().is_open() && !task.assignments.iter().any(|on| on.agent == agent_id) {
@@ -401,19 +392,12 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
     let crew = change.agents(&[agent_id]).await?;
     store::task::unassign(change.tx(), id, agent_id).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(
-        &change,
-        &task,
-        Action::Unassign,
-        Some(task.state()),
-        Some(agent_id),
-        String::new(),
-    )
-    .await?;
+    let (state, agent) = (Some(task.state()), Some(agent_id));
+    note(change, &task, Action::Unassign, state, agent, String::new()).await?;
     change.task_fact(FactKind::TaskUnassigned, &task, before);
     change.tell_of(crew).await?;
-    follow(&mut change, &task, Action::Unassign, "").await?;
-    answer(change, &task).await
+    follow(change, &task, Action::Unassign, "").await?;
+    Ok(task)
 }
 
 fn illegal(step: crate::domain::task::IllegalStep) -> Error {
@@ -441,16 +425,36 @@ fn entitle(task: &Task, caller: &Caller, action: Action) -> Result<()> {
     }
 }
 
-/// Locks a task, then whoever is on it; nobody can join or leave it meanwhile. On a task that is not there for the caller is
-/// nobody: it is asked for like one that is not there at all.
-async fn lock_with_agents(change: &Change<'_>, id: TaskId) -> Result<Vec<AgentId>> {
-    store::task::lock(change.tx(), id).await?;
-    let task = store::task::get(change.tx(), id).await?;
-    let task = task.filter(|task| task.is_there_for(&change.caller));
-    let assignments = task.map(|task| task.assignments).unwrap_or_default();
-    let agents: Vec<AgentId> = assignments.iter().map(|assignment| assignment.agent).collect();
-    store::agent::lock(change.tx(), &agents).await?;
-    Ok(agents)
+/// Locks tasks, then whoever is on them, and other agents; nobody can join or leave a task meanwhile. On a task that is not there
+/// for the caller is nobody: it is asked for like one that is not there at all.
+pub async fn lock_with_agents(change: &Change<'_>, ids: &[TaskId], others: &[AgentId]) -> Result<()> {
+    let ids: BTreeSet<TaskId> = ids.iter().copied().collect();
+    for id in &ids {
+        store::task::lock(change.tx(), *id).await?;
+    }
+    let mut crew = others.to_vec();
+    for id in ids {
+        let task = store::task::get(change.tx(), id).await?;
+        crew.extend(task.filter(|task| task.is_there_for(&change.caller)).iter().flat_map(agents));
+    }
+    store::agent::lock(change.tx(), &crew).await
+}
+
+fn agents(task: &Task) -> Vec<AgentId> {
+    task.assignments.iter().map(|assignment| assignment.agent).collect()
+}
+
+/// When a step happened by the clock of who took it.
+fn reported(wire: Option<prost_types::Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
+    let reported = wire.map(|time| wire::time("reported_time", time)).transpose()?;
+    match reported {
+        Some(time) if !sync::is_credible(time, now) => Err(Error::invalid(
+            "reported_time",
+            "está demasiado lejos del reloj del servidor",
+            "is too far from the server's clock",
+        )),
+        reported => Ok(reported),
+    }
 }
 
 /// The emergency that a task is for follows it.

@@ -138,6 +138,18 @@ fn instead() -> Vec<Request> {
             json!({ "include_snapshot": true, "filter": { "nouns": ["NOUN_TASK"], "task_ids": ["$task"] } }),
         ),
         ("Dispatch", "", json!({ "task_id": "$assigned" })),
+        ("ExportTasks", "/id", json!({ "filter": { "text": "$word" } })),
+        ("ExportAgents", "/id", json!({ "filter": { "units": ["$unit"] } })),
+        (
+            "BatchChangeTasks",
+            "/results/0/task",
+            json!({ "tasks": [{ "id": "$assigned" }], "action": "TASK_ACTION_START" }),
+        ),
+        (
+            "Push",
+            "/results/0/task",
+            json!({ "mutations": [{ "request_id": "$code", "task_step": { "id": "$assigned", "action": "TASK_ACTION_START" } }] }),
+        ),
         ("RaiseEmergency", "", json!({ "description": "Robo" })),
         ("BatchGetUsers", "/users", json!({ "ids": ["$user"] })),
         ("ListUsers", "/users", json!({ "filter": { "text": "$person" } })),

@@ -248,6 +248,8 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "CreateAgent" => request["agent"]["rank"] = json!("Otro rango"),
         "RaiseEmergency" => request["description"] = json!("Otra emergencia"),
         "SeeEmergency" | "AcknowledgeEmergency" | "ArriveAtEmergency" => request["note"] = json!("Otra nota"),
+        "BatchChangeTasks" => request["reason"] = json!("Otra razón"),
+        "ImportTasks" => request["all_or_nothing"] = json!(true),
         "CreateUser" => request["password_expired"] = json!(true),
         "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
         "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),
@@ -303,12 +305,13 @@ fn expected_http(outcome: &Result<Value, Value>) -> u16 {
 }
 
 /// What is random, and so differs between worlds.
-const RANDOM: [&str; 13] = [
+const RANDOM: [&str; 14] = [
     "uid",
     "access_token",
     "refresh_token",
     "session_id",
     "cursor",
+    "next_cursor",
     "x",
     "kid",
     "secret",

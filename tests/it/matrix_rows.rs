@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 14] = [
+pub const BY_OBJECT: [&str; 17] = [
+    "BatchChangeTasks",
+    "ExportTasks",
+    "ExportAgents",
     "RaiseEmergency",
     "SeeEmergency",
     "AcknowledgeEmergency",
@@ -48,6 +51,7 @@ pub fn rows() -> Vec<Row> {
         crate::matrix_privacy::rows(),
         audits(),
         crate::matrix_field::rows(),
+        crate::matrix_bulk::rows(),
     ]
     .concat()
 }

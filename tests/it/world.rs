@@ -15,9 +15,10 @@ use gad::{
     },
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
-        auth_service_client::AuthServiceClient, dispatch_service_client::DispatchServiceClient,
-        emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
-        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
+        auth_service_client::AuthServiceClient, bulk_service_client::BulkServiceClient,
+        dispatch_service_client::DispatchServiceClient, emergency_service_client::EmergencyServiceClient,
+        event_service_client::EventServiceClient, permission_service_client::PermissionServiceClient,
+        privacy_service_client::PrivacyServiceClient, sync_service_client::SyncServiceClient,
         task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
@@ -109,6 +110,16 @@ impl Person {
     /// Dispatch.
     pub fn dispatch(&self) -> DispatchServiceClient<Door> {
         DispatchServiceClient::new(self.door.clone())
+    }
+
+    /// Much at once.
+    pub fn bulk(&self) -> BulkServiceClient<Door> {
+        BulkServiceClient::new(self.door.clone())
+    }
+
+    /// What was done offline.
+    pub fn sync(&self) -> SyncServiceClient<Door> {
+        SyncServiceClient::new(self.door.clone())
     }
 
     /// Emergencies.
