@@ -9,6 +9,7 @@
 
 mod audit;
 mod city;
+mod export;
 mod flood;
 mod frames;
 mod idle;
@@ -84,6 +85,7 @@ async fn run() -> Result<()> {
         "live",
         "positions",
         "audit",
+        "export",
         "overload",
         "idle",
     ] {
@@ -99,6 +101,7 @@ async fn run() -> Result<()> {
             "live" => live::measure(&bench).await,
             "positions" => positions::measure(&bench).await,
             "audit" => audit::measure(&bench).await,
+            "export" => export::measure(&bench).await,
             "overload" => overload::measure(&bench).await,
             _ => idle::measure(&bench).await,
         };

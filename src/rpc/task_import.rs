@@ -23,7 +23,10 @@ use crate::{
 /// Most bytes of a file.
 const BYTES: usize = 10 * 1024 * 1024;
 /// Most rows of a file.
-const ROWS: usize = 5000;
+pub const ROWS: usize = 5000;
+
+/// Most letters of a code.
+const CODE: usize = 50;
 
 /// ImportTasks.
 pub async fn import(
@@ -73,8 +76,10 @@ fn wrong(es: &str, en: &str) -> Error {
 }
 
 async fn create(app: &App, call: &Call, request: pb::ImportTasksRequest) -> Result<Response<pb::ImportTasksResponse>> {
-    let file = request.file.clone().unwrap_or_default();
-    let rows = read(format(&request, &file)?, &file.data)?;
+    let rows = match &request.file {
+        Some(file) => read(format(&request, file)?, &file.data)?,
+        None => return Err(Error::required("file")),
+    };
     let mut conn = app.database.lease().await?;
     let asked = tried("ImportTasks", &request.request_id, request.validate_only);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
@@ -106,7 +111,7 @@ async fn one(app: &App, change: &mut Change<'_>, number: i32, row: Result<pb::Ta
     let part = change.begin_part().await?;
     let mut told = pb::ImportedRow {
         row: number,
-        code: row.as_ref().map(|task| task.code.clone()).unwrap_or_default(),
+        code: row.as_ref().map(|task| cut(&task.code)).unwrap_or_default(),
         ..Default::default()
     };
     let made = async {
@@ -141,6 +146,11 @@ async fn one(app: &App, change: &mut Change<'_>, number: i32, row: Result<pb::Ta
     Ok(told)
 }
 
+/// As much of a code as a task's may have.
+fn cut(code: &str) -> String {
+    code.chars().take(CODE).collect()
+}
+
 /// The refusal of a row: its fields are those of the task.
 fn of_row(error: &Error) -> pb::Refusal {
     let mut refusal = refusal::of(error);
@@ -172,7 +182,7 @@ fn format(request: &pb::ImportTasksRequest, file: &HttpBody) -> Result<ImportFor
 }
 
 /// The tasks of a file, row by row; what is wrong with one says nothing of the others.
-fn read(format: ImportFormat, bytes: &[u8]) -> Result<Vec<Result<pb::Task>>> {
+pub fn read(format: ImportFormat, bytes: &[u8]) -> Result<Vec<Result<pb::Task>>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let rows = match format {
         ImportFormat::Csv => read_values(bytes)?,

@@ -121,79 +121,77 @@ async fn task_in(world: &World, steps: &[Action], manned: bool) -> i64 {
     id
 }
 
+const HISTORIES: [&[Action]; 6] = [
+    &[],
+    &[Action::Start],
+    &[Action::Start, Action::Pause],
+    &[Action::Start, Action::Finish],
+    &[Action::Cancel],
+    &[Action::Delete],
+];
+
+const ACTIONS: [Action; 10] = [
+    Action::Start,
+    Action::Pause,
+    Action::Resume,
+    Action::Finish,
+    Action::Cancel,
+    Action::Assign,
+    Action::Unassign,
+    Action::Update,
+    Action::Delete,
+    Action::Undelete,
+];
+
 #[tokio::test]
 async fn each_task_of_a_bulk_action_is_judged_as_by_the_single_rpc() {
     let world = World::start().await;
+    let people = [world.agent().await, world.supervisor().await, world.administrator().await];
     let agent = world.other_agent().await.agent_id.unwrap();
-    let histories: [&[Action]; 6] = [
-        &[],
-        &[Action::Start],
-        &[Action::Start, Action::Pause],
-        &[Action::Start, Action::Finish],
-        &[Action::Cancel],
-        &[Action::Delete],
-    ];
-    let actions = [
-        Action::Start,
-        Action::Pause,
-        Action::Resume,
-        Action::Finish,
-        Action::Cancel,
-        Action::Assign,
-        Action::Unassign,
-        Action::Update,
-        Action::Delete,
-        Action::Undelete,
-    ];
-    for person in [world.agent().await, world.supervisor().await, world.administrator().await] {
-        for action in actions {
-            // Twins: one for the single RPC, one for the bulk action, which takes all histories at once.
-            let (mut alone, mut together) = (Vec::new(), Vec::new());
-            for (at, steps) in histories.iter().enumerate() {
-                let manned = at % 2 == 1;
-                alone.push(task_in(&world, steps, manned).await);
-                together.push(task_in(&world, steps, manned).await);
-            }
-            let mut expected = Vec::new();
-            for id in &alone {
-                let answer = single(&person, *id, action, agent).await;
-                expected.push(answer.map(|task| (task.state, task.agent_ids, task.priority, task.revision)));
-            }
-            let wanted = pb::BatchChangeTasksRequest {
-                agent_id: agent,
-                task: Some(pb::Task {
-                    priority: TaskPriority::High as i32,
-                    ..Default::default()
-                }),
-                ..request(&together, action)
-            };
-            let answer = match change(&person, wanted).await {
-                Ok(answer) => answer,
-                Err(status) => {
-                    // Whoever may not do it at all is refused as a whole.
-                    assert_eq!(reason(&status), "FORBIDDEN");
-                    let refusals = expected.iter().map(|answer| reason(answer.as_ref().unwrap_err()));
-                    assert!(refusals.collect::<BTreeSet<_>>().contains("FORBIDDEN"), "{action:?}");
-                    assert!(expected.iter().all(Result::is_err));
-                    continue;
-                }
-            };
-            for ((single, result), steps) in expected.iter().zip(&answer.results).zip(histories) {
-                let told = result
-                    .task
-                    .clone()
-                    .map(|task| (task.state, task.agent_ids, task.priority, task.revision));
-                match single {
-                    Ok(single) => assert_eq!(told.as_ref(), Some(single), "{} {action:?} {steps:?}", person.id),
-                    Err(status) => {
-                        let refusal = result
-                            .refusal
-                            .as_ref()
-                            .unwrap_or_else(|| panic!("{action:?} {steps:?}: {status:?}"));
-                        let name = refusal.reason().as_str_name();
-                        assert_eq!(name, format!("ERROR_REASON_{}", reason(status)), "{action:?} {steps:?}");
-                    }
-                }
+    for action in ACTIONS {
+        let judged = people.iter().map(|person| is_judged_alike(&world, person, action, agent));
+        futures::future::join_all(judged).await;
+    }
+}
+
+/// Whether twins fare alike: one by the single RPC, one by the bulk action, which takes all histories at once.
+async fn is_judged_alike(world: &World, person: &Person, action: Action, agent: i64) {
+    let (mut alone, mut together) = (Vec::new(), Vec::new());
+    for (at, steps) in HISTORIES.iter().enumerate() {
+        let manned = at % 2 == 1;
+        alone.push(task_in(world, steps, manned).await);
+        together.push(task_in(world, steps, manned).await);
+    }
+    let shape = |task: pb::Task| (task.state, task.agent_ids, task.priority, task.revision);
+    let mut expected = Vec::new();
+    for id in &alone {
+        expected.push(single(person, *id, action, agent).await.map(shape));
+    }
+    let wanted = pb::BatchChangeTasksRequest {
+        agent_id: agent,
+        task: Some(pb::Task {
+            priority: TaskPriority::High as i32,
+            ..Default::default()
+        }),
+        ..request(&together, action)
+    };
+    let answer = match change(person, wanted).await {
+        Ok(answer) => answer,
+        Err(status) => {
+            // Whoever may not do it at all is refused as a whole.
+            let refusals: BTreeSet<String> = expected.iter().map(|answer| reason(answer.as_ref().unwrap_err())).collect();
+            assert_eq!(reason(&status), "FORBIDDEN");
+            assert!(refusals.contains("FORBIDDEN"), "{action:?}");
+            return;
+        }
+    };
+    for ((single, result), steps) in expected.into_iter().zip(answer.results).zip(HISTORIES) {
+        match single {
+            Ok(single) => assert_eq!(result.task.map(shape), Some(single), "{} {action:?} {steps:?}", person.id),
+            Err(status) => {
+                let refusal = result.refusal.unwrap_or_else(|| panic!("{action:?} {steps:?}: {status:?}"));
+                let name = refusal.reason().as_str_name();
+                assert_eq!(name, format!("ERROR_REASON_{}", reason(&status)), "{action:?} {steps:?}");
             }
         }
     }

@@ -281,7 +281,7 @@ async fn who_exported_what_is_in_the_audit() {
         .database()
         .await
         .query_one(
-            "select actor_user_id, detail::text from audit where method = 'gad.v1.BulkService/ExportTasks' and outcome = 'OK'",
+            "select user_id, detail::text from audit where method = 'gad.v1.BulkService/ExportTasks' and outcome = 'OK'",
             &[],
         )
         .await
