@@ -335,3 +335,19 @@ async fn agents_and_emergencies_are_exported_as_they_are_listed() {
     assert_eq!(ids_of_values(&emergencies)[0].0, raised.id);
     assert!(String::from_utf8(emergencies).unwrap().contains("'+Robo"));
 }
+
+#[tokio::test]
+async fn a_form_that_is_none_is_refused() {
+    let world = World::start().await;
+    let edge = Edge::before(&[world.replica.address]).await;
+    let person = world.supervisor().await;
+    let request = pb::ExportEmergenciesRequest {
+        format: 77,
+        open_only: true,
+    };
+    let status = person.bulk().export_emergencies(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let url = edge.url("/v1/emergencies:export?format=EXPORT_FORMAT_PDF");
+    let answer = reqwest::Client::new().get(url).bearer_auth(&person.token).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+}

@@ -244,3 +244,13 @@ async fn a_file_is_imported_over_rest_too() {
     assert_eq!(post("?request_id=por-rest").await, meant);
     assert_eq!(count(&world).await, 1);
 }
+
+#[tokio::test]
+async fn a_file_of_as_many_rows_as_there_may_be_is_imported_whole() {
+    let world = World::start().await;
+    let person = world.supervisor().await;
+    let rows = "title,kind,latitude,longitude\n".to_owned() + &"Ronda,PATROL,4.65,-74.07\n".repeat(5000);
+    let answer = import(&person, vec![request(&rows)]).await.unwrap();
+    assert_eq!((answer.created_count, answer.refused_count), (5000, 0));
+    assert_eq!(count(&world).await, 5000);
+}

@@ -67,8 +67,10 @@ pub fn due(pool: &DescriptorPool, method: &MethodDescriptor) -> BTreeSet<&'stati
     due
 }
 
-/// Reasons that take other settings than the worlds of the matrix have; and where else they are tested.
-const ELSEWHERE: [(&str, &str); 1] = [
+/// Reasons that take other settings than the worlds of the matrix have, or are not given alike; and where else they are tested.
+const ELSEWHERE: [(&str, &str); 2] = [
+    // Of an enum that is none the edge speaks in its own words: `export::a_form_that_is_none_is_refused`
+    ("ExportEmergencies", "INVALID_FIELD"),
     // `auth::who_registers_where_nobody_may_is_refused`
     ("Register", "REGISTRATION_CLOSED"),
 ];

@@ -39,7 +39,6 @@ fn exporting() -> Vec<Row> {
         ),
         // Of nobody's: an empty file.
         good("ExportEmergencies", Newcomer, json!({ "open_only": true })),
-        row("ExportEmergencies", "INVALID_FIELD", Agent, json!({ "format": 77 })),
     ]
 }
 
