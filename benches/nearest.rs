@@ -16,8 +16,10 @@ use crate::{
 /// Agents wanted.
 const WANTED: i32 = 10;
 
-/// Ten that are on duty, with a fresh fix and without work; nothing about those who cannot go.
-const BARE: &str = "\\set x random(0, 140000)
+/// So many that are on duty, with a fresh fix and without work; nothing about those who cannot go.
+pub fn bare(count: u32) -> String {
+    format!(
+        "\\set x random(0, 140000)
 \\set y random(0, 140000)
 select near.agent_id, near.meters from (
     select l.agent_id, l.fix_time, l.location <-> st_setsrid(st_makepoint(-74.14 + :x / 1e6, 4.58 + :y / 1e6), 4326)::geography as meters
@@ -26,8 +28,10 @@ select near.agent_id, near.meters from (
 cross join lateral (select a.id from agents a where a.id = near.agent_id and a.duty = 1 and a.delete_time is null
     and near.fix_time >= now() - interval '24 hours'
     and not exists (select from assignments s where s.agent_id = a.id and s.occupying) offset 0) a
-limit 10;
-";
+limit {count};
+"
+    )
+}
 
 fn requests() -> Requests {
     Arc::new(|random| {
@@ -55,6 +59,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let (sizes, database) = (&bench.sizes, bench.world.database(city::GREAT));
     let time = Duration::from_secs(sizes.seconds.into());
     let requests = requests();
+    let query = bare(WANTED.unsigned_abs());
     let call = Call {
         address: bench.great.address,
         path: "/gad.v1.AgentService/ListNearby",
@@ -64,7 +69,7 @@ pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for callers in [1, 8] {
         let bare = async |seconds| {
-            let run = pgbench(&database, bench.world.folder(), BARE, callers, seconds).await;
+            let run = pgbench(&database, bench.world.folder(), &query, callers, seconds).await;
             run.map(|run| run.milliseconds)
         };
         bare(1).await?;

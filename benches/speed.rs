@@ -9,6 +9,8 @@
 
 mod audit;
 mod city;
+mod dispatch;
+mod emergency;
 mod export;
 mod flood;
 mod frames;
@@ -82,6 +84,8 @@ async fn run() -> Result<()> {
         "rest",
         "list",
         "nearest",
+        "dispatch",
+        "emergency",
         "live",
         "positions",
         "audit",
@@ -98,6 +102,8 @@ async fn run() -> Result<()> {
             "rest" => rest::measure(&bench).await,
             "list" => list::measure(&bench).await,
             "nearest" => nearest::measure(&bench).await,
+            "dispatch" => dispatch::measure(&bench).await,
+            "emergency" => emergency::measure(&bench).await,
             "live" => live::measure(&bench).await,
             "positions" => positions::measure(&bench).await,
             "audit" => audit::measure(&bench).await,

@@ -19,8 +19,10 @@ use crate::{
     },
 };
 
-/// Nearest agents that are weighed at least.
+/// Nearest agents that are weighed at least, where more than the distance counts.
 const WEIGHED: usize = 50;
+/// Where only the distance counts: so many more than are wanted, should some of them be taken meanwhile.
+const SPARE: usize = 4;
 
 /// How often a dispatch waits for others that hold whom it wants, before it takes who is left.
 const ROUNDS: usize = 64;
@@ -38,6 +40,22 @@ pub struct Order<'a> {
     pub sight: Option<Sight>,
     /// When.
     pub now: Timestamp,
+}
+
+impl Order<'_> {
+    /// Nearest agents that are weighed at most.
+    fn everybody(&self) -> usize {
+        WEIGHED.max(self.count)
+    }
+
+    /// Nearest agents that are weighed at first.
+    fn first(&self) -> usize {
+        if self.policy.is_by_distance() {
+            self.everybody().min(self.count + SPARE)
+        } else {
+            self.everybody()
+        }
+    }
 }
 
 /// Somebody who is not sent.
@@ -58,13 +76,13 @@ pub struct Ranking {
     pub skipped: Vec<Skipped>,
 }
 
-/// Ranks whoever is near the task.
-pub async fn ranking(on: &impl Query, order: &Order<'_>) -> Result<Ranking> {
+/// Ranks whoever is among the `count` nearest to the task.
+async fn ranking(on: &impl Query, order: &Order<'_>, count: usize) -> Result<Ranking> {
     let policy = order.policy;
     let asked = |names: &[String]| if policy.strict { names.to_vec() } else { Vec::new() };
     let wanted = Wanted {
         center: order.task.plan.location.ok_or(Error::TaskNowhere)?,
-        count: WEIGHED.max(order.count),
+        count,
         radius_meters: policy.radius_meters,
         fresh_since: order.now - policy.max_fix_age,
         units: asked(&policy.units),
@@ -76,7 +94,7 @@ pub async fn ranking(on: &impl Query, order: &Order<'_>) -> Result<Ranking> {
 
 /// The same, and beside it who is nearer than the radius or the units asked for would let one see.
 pub async fn explained(on: &impl Query, order: &Order<'_>) -> Result<Ranking> {
-    let Ranking { candidates, .. } = ranking(on, order).await?;
+    let Ranking { candidates, .. } = ranking(on, order, order.everybody()).await?;
     let wanted = Wanted {
         center: order.task.plan.location.ok_or(Error::TaskNowhere)?,
         count: WEIGHED,
@@ -120,9 +138,10 @@ async fn weighed(on: &impl Query, order: &Order<'_>, wanted: &Wanted) -> Result<
 /// Claims the best agents for a task: nobody else can change them before the transaction ends. Whoever is being changed
 /// by somebody else is passed over, and waited for only if there are not enough others.
 pub async fn claim(tx: &Tx<'_>, order: &Order<'_>) -> Result<Ranking> {
+    let mut weighed = order.first();
     for round in 0.. {
         tx.mark().await?;
-        let ranking = ranking(tx, order).await?;
+        let ranking = ranking(tx, order, weighed).await?;
         let mut claimed = Ranking {
             candidates: Vec::new(),
             skipped: ranking.skipped,
@@ -138,6 +157,11 @@ pub async fn claim(tx: &Tx<'_>, order: &Order<'_>) -> Result<Ranking> {
                 held.get_or_insert(candidate.agent.id);
                 claimed.skipped.push(passed(&candidate, Skip::Taken));
             }
+        }
+        if claimed.candidates.len() < order.count && weighed < order.everybody() {
+            weighed = order.everybody();
+            tx.rewind().await?;
+            continue;
         }
         match held {
             // Gives back whom it has before it waits, so that no two wait for each other.

@@ -171,7 +171,8 @@ pub async fn advance(
 }
 
 /// Follows what was done to a task, if it is one of an emergency: who starts it takes care of it, its end is the emergency's
-/// end, and somebody else is looked for when nobody is on it any more. The task is locked.
+/// end, and somebody else is looked for when nobody is on it any more. Nobody deletes the task of one that goes on: it is
+/// finished or cancelled first. The task is locked.
 pub async fn follow(tx: &Tx<'_>, task: &Task, action: Action, caller: &Caller, text: &str, now: Timestamp) -> Result<Vec<Fact>> {
     let Some(id) = store::emergency::of_task(tx, task.id).await? else {
         return Ok(Vec::new());
@@ -180,12 +181,18 @@ pub async fn follow(tx: &Tx<'_>, task: &Task, action: Action, caller: &Caller, t
     let Some(mut emergency) = emergency else {
         return Ok(Vec::new());
     };
+    if action == Action::Delete {
+        return Err(Error::IllegalStep {
+            action,
+            state: task.state(),
+        });
+    }
     let user = caller.user;
     if action == Action::Start {
         let (_, facts) = advance(tx, emergency, State::Acknowledged, user, text.to_owned(), now).await?;
         return Ok(facts);
     }
-    if task.deleted.is_some() || !task.state().is_open() {
+    if !task.state().is_open() {
         emergency.outcome = Some(match action {
             Action::Finish => Outcome::Resolved,
             _ if emergency.reporter == Some(user) => Outcome::Withdrawn,

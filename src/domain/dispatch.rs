@@ -97,6 +97,12 @@ pub struct Candidate {
 }
 
 impl Policy {
+    /// Whether nothing but the distance counts among those that may go: the nearest is the best.
+    pub fn is_by_distance(&self) -> bool {
+        let anybody = self.units.is_empty() && self.specialties.is_empty() && self.ranks.is_empty();
+        self.task_meters == 0.0 && self.min_rest.is_zero() && (anybody || self.mismatch_meters == 0.0)
+    }
+
     /// What speaks for an agent that is so far away, or why it is not sent to the task.
     pub fn weigh(&self, agent: Agent, meters: f64, task: TaskId, now: Timestamp) -> Result<Candidate, Skip> {
         let fix = agent.fix.as_ref().ok_or(Skip::Stale)?;

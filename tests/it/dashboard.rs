@@ -53,6 +53,7 @@ async fn a_dispatcher_sees_the_city_move_by_itself() {
         supervisor.task(title).await;
     }
     let output = script("e2e/dashboard.mjs", &edge, DEMO_ACCOUNTS[1])
+        .env("OTHER_EMAIL", DEMO_ACCOUNTS[0])
         .output()
         .expect("node starts: scripts/install.sh test");
     let said = [output.stdout, output.stderr].concat();

@@ -496,6 +496,33 @@ async fn whoever_reported_it_may_take_it_back_and_the_agent_is_free() {
 }
 
 #[tokio::test]
+async fn the_task_of_an_emergency_that_goes_on_is_not_deleted() {
+    let world = World::start().await;
+    let (administrator, agent, reporter) = (world.administrator().await, world.agent().await, world.other_agent().await);
+    only(&world, &[&agent]).await;
+    let raised = raise(&reporter, help()).await;
+    let delete = pb::DeleteTaskRequest {
+        id: raised.task_id,
+        ..Default::default()
+    };
+    let refused = administrator.tasks().delete_task(delete.clone()).await.unwrap_err();
+    assert_eq!(reason(&refused), "ILLEGAL_STEP");
+    assert_eq!(get(&reporter, raised.id).await, raised);
+    let cancel = pb::TaskStepRequest {
+        id: raised.task_id,
+        reason: "Broma".to_owned(),
+        ..Default::default()
+    };
+    administrator.tasks().cancel_task(cancel).await.unwrap();
+    administrator.tasks().delete_task(delete).await.unwrap();
+    let over = get(&reporter, raised.id).await;
+    assert_eq!(
+        (over.state(), over.outcome()),
+        (EmergencyState::Closed, EmergencyOutcome::FalseAlarm)
+    );
+}
+
+#[tokio::test]
 async fn every_screen_that_may_hears_of_it() {
     let world = World::start().await;
     let (agent, reporter, supervisor) = (world.agent().await, world.other_agent().await, world.supervisor().await);

@@ -226,6 +226,7 @@ fn writing() -> Vec<Row> {
         ),
         good("DeleteTask", Administrator, json!({ "id": "$assigned" })),
         row("DeleteTask", "TASK_NOT_FOUND", Administrator, json!({ "id": "$deleted" })),
+        row("DeleteTask", "ILLEGAL_STEP", Administrator, json!({ "id": "$urgent" })),
         row(
             "DeleteTask",
             "INVALID_FIELD",

@@ -258,8 +258,9 @@ impl Stage {
             "$old_version" => self.old_version().await.to_string(),
             "$telegram" => self.identity("telegram_id").await,
             "$username" => self.identity("username").await,
-            "$emergency" => self.an_emergency(&self.supervisor).await,
-            "$my_emergency" => self.an_emergency(&self.agent).await,
+            "$emergency" => self.an_emergency(&self.supervisor).await.id.to_string(),
+            "$my_emergency" => self.an_emergency(&self.agent).await.id.to_string(),
+            "$urgent" => self.an_emergency(&self.supervisor).await.task_id.to_string(),
             "$api_token" => self.an_api_token().await.to_string(),
             "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
             "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
@@ -364,13 +365,12 @@ impl Stage {
     }
 
     /// An open emergency of somebody; of a person it is one.
-    async fn an_emergency(&self, reporter: &Person) -> String {
+    async fn an_emergency(&self, reporter: &Person) -> pb::Emergency {
         let request = pb::RaiseEmergencyRequest {
             location: draft("").location,
             ..Default::default()
         };
-        let raised = reporter.emergencies().raise_emergency(request).await.unwrap().into_inner();
-        raised.id.to_string()
+        reporter.emergencies().raise_emergency(request).await.unwrap().into_inner()
     }
 
     /// A task without a place.

@@ -1,5 +1,5 @@
 // A day at the dashboard, through the front door of a running stack:
-//   BASE_URL=http://localhost:8080 EMAIL=… PASSWORD=… node e2e/dashboard.mjs [--out DIR]
+//   BASE_URL=http://localhost:8080 EMAIL=… OTHER_EMAIL=… PASSWORD=… node e2e/dashboard.mjs [--out DIR]
 // Exits with 0 if everything was seen, else says what was not.
 import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
@@ -9,6 +9,7 @@ import { locatedAgent, login, reportPosition } from './rest.mjs';
 const { values } = parseArgs({ options: { out: { type: 'string' } } });
 const baseUrl = process.env.BASE_URL || 'http://localhost:8080';
 const email = process.env.EMAIL || 'admin@gad.example';
+const otherEmail = process.env.OTHER_EMAIL || 'supervisor@gad.example';
 const password = process.env.PASSWORD || 'gad-demo-2026';
 
 const { person, picture, pictureAll, faults, close } = await openBrowser({ baseUrl, out: values.out });
@@ -46,7 +47,7 @@ async function scenario() {
 
   step = 'a second person watches';
   await luis.goto(baseUrl);
-  await signIn(luis, password);
+  await signIn(luis, password, otherEmail);
   await live(luis);
   await luis.evaluate(() => (window.notReloaded = true));
 
@@ -88,7 +89,7 @@ async function scenario() {
 
   step = 'the nearest agents are offered';
   await ana.getByRole('dialog').getByRole('button', { name: 'Asignar agente' }).click();
-  await ana.getByRole('heading', { name: /Disponibles/ }).waitFor();
+  await ana.getByRole('heading', { name: /Recomendados/ }).waitFor();
   await picture(ana, 'assign');
 
   await mapScenario(luis);
@@ -100,6 +101,7 @@ async function scenario() {
   await act(ana, 'Confirmar cancelación');
   await card(ana, 'cancelled').waitFor();
 
+  await emergencyScenario(ana, luis);
   await languageScenario(ana);
   await phoneScenario();
 }
@@ -132,6 +134,49 @@ async function mapScenario(page) {
   await page.locator('.leaflet-popup').getByText(agent.code).first().waitFor();
   await picture(page, 'popup');
   await page.getByRole('link', { name: 'Tablero' }).click();
+}
+
+async function emergencyScenario(ana, luis) {
+  const what = `${title}: persona herida`;
+  step = 'a call for help is reported on one screen and stands above every page of the other';
+  await ana.getByRole('link', { name: 'Emergencias' }).click();
+  await ana.getByRole('link', { name: 'Reportar emergencia' }).click();
+  await ana.getByLabel('Qué ocurre').fill(what);
+  await ana.locator('.map .zone').first().waitFor();
+  await ana.getByRole('region', { name: 'Mapa para elegir la ubicación' }).click();
+  await ana.waitForFunction(() => document.querySelector('.picked') !== null);
+  await picture(ana, 'raise');
+  await ana.getByRole('button', { name: 'Enviar ahora' }).click();
+  await ana.getByRole('dialog').getByText(what).waitFor();
+  const banner = luis.getByRole('alert').filter({ hasText: what });
+  await banner.waitFor();
+  await picture(luis, 'emergency-banner');
+
+  step = 'whoever opens it has seen it, and whoever takes care of it ends the alarm on all screens';
+  await banner.getByRole('link', { name: 'Atender' }).click();
+  await ana.locator('.history').getByText('Vista').waitFor();
+  await luis.getByRole('dialog').getByText(what).waitFor();
+  await picture(luis, 'emergency');
+  await luis.getByLabel('Nota').fill('Va una ambulancia');
+  await act(luis, 'Me hago cargo');
+  await ana.locator('.history').getByText('Va una ambulancia').waitFor();
+  await banner.waitFor({ state: 'detached' });
+  await picture(ana, 'emergency-answered');
+  await luis.getByRole('link', { name: 'Mapa', exact: true }).click();
+  await luis.locator('[data-pin^="emergency-"]').waitFor();
+  await picture(luis, 'emergency-map');
+
+  step = 'the end of its task is its end';
+  await ana.getByRole('link', { name: 'Abrir la tarea' }).click();
+  await act(ana, 'Cancelar tarea');
+  await ana.getByLabel('Motivo').fill('Fin de la prueba');
+  await act(ana, 'Confirmar cancelación');
+  await luis.locator('[data-pin^="emergency-"]').waitFor({ state: 'detached' });
+  await ana.getByRole('link', { name: 'Emergencias' }).click();
+  await ana.getByRole('region', { name: 'Últimas cerradas' }).getByText(what).waitFor();
+  await fits(ana);
+  await picture(ana, 'emergencies');
+  await ana.getByRole('link', { name: 'Tablero', exact: true }).click();
 }
 
 async function languageScenario(page) {
@@ -169,8 +214,8 @@ async function phoneScenario() {
   await picture(phone, 'phone-create');
 }
 
-async function signIn(page, secret) {
-  await page.getByLabel('Correo o usuario').fill(email);
+async function signIn(page, secret, name = email) {
+  await page.getByLabel('Correo o usuario').fill(name);
   await page.getByLabel('Contraseña', { exact: true }).fill(secret);
   await page.getByRole('button', { name: 'Entrar' }).click();
 }

@@ -16,6 +16,7 @@ import { ProofDialog } from './ProofDialog';
 import { Shell } from './Shell';
 
 const MapPage = lazy(() => import('../map/MapPage'));
+const EmergencyPage = lazy(() => import('../emergency/EmergencyPage'));
 const CreatePage = lazy(() => import('../create/CreatePage'));
 const AccountPage = lazy(() => import('../account/AccountPage'));
 const AdminPage = lazy(() => import('../admin/AdminPage'));
@@ -84,6 +85,7 @@ function Pages({ isAdministrator }: { isAdministrator: boolean }) {
       </Route>
       <Route path="/board/:id?">{({ id }) => <BoardPage openId={id} />}</Route>
       <Route path="/map/:id?">{({ id }) => <MapPage openId={id} />}</Route>
+      <Route path="/emergencies/:id?">{({ id }) => <EmergencyPage openId={id} />}</Route>
       <Route path="/create">
         <CreatePage />
       </Route>

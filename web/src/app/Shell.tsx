@@ -1,8 +1,11 @@
 import type { ReactNode } from 'react';
 import { Link, useRoute } from 'wouter';
 import { useCell } from '../cell';
+import { EmergencyBanner } from '../emergency/EmergencyBanner';
+import { words as emergencyWords } from '../emergency/words';
 import { UserLevel } from '../gen/gad/v1/rule_pb';
 import { useWords } from '../i18n';
+import { usePart } from '../i18n/part';
 import { session } from '../rpc/session';
 import { signOut } from '../rpc/signOut';
 import { useCall } from '../rpc/useCall';
@@ -15,6 +18,7 @@ import './shell.css';
 
 export function Shell({ children }: { children: ReactNode }) {
   const { t } = useWords();
+  const emergencies = usePart(emergencyWords);
   const mine = useCell(session);
   const isAdministrator = mine.token !== null && mine.user.level === UserLevel.ADMINISTRATOR;
   return (
@@ -27,6 +31,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <nav className="nav" aria-label={t.app.sections}>
           <NavLink to="/" also="/board/:id?" icon="board" text={t.app.board} />
           <NavLink to="/map" also="/map/:id?" icon="map" text={t.app.map} />
+          <NavLink to="/emergencies" also="/emergencies/:id?" icon="alarm" text={emergencies.title} />
           <NavLink to="/create" also="/create" icon="plus" text={t.app.create} />
           {isAdministrator && <NavLink to="/admin" also="/admin/*?" icon="shield" text={t.app.admin} />}
         </nav>
@@ -38,7 +43,10 @@ export function Shell({ children }: { children: ReactNode }) {
           <Me />
         </div>
       </header>
-      <StaleBanner />
+      <div className="banners">
+        <StaleBanner />
+        <EmergencyBanner />
+      </div>
       <main id="main" className="main" tabIndex={-1}>
         {children}
       </main>

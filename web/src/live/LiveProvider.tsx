@@ -2,12 +2,13 @@ import { useQuery } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react';
 import { useCell } from '../cell';
 import type { Agent, Position } from '../gen/gad/v1/agent_pb';
+import type { Emergency } from '../gen/gad/v1/emergency_pb';
 import { type Task, TaskState } from '../gen/gad/v1/task_pb';
 import { CALL, events, tasks } from '../rpc/clients';
 import { renew } from '../rpc/renew';
 import { session } from '../rpc/session';
 import { type FeedStatus, LiveFeed } from './feed';
-import { LiveStore } from './store';
+import { LiveStore, type View } from './store';
 
 interface Live {
   readonly store: LiveStore;
@@ -60,12 +61,16 @@ export function usePositions(): ReadonlyMap<bigint, Position> {
   return useRows('positions');
 }
 
+export function useEmergencies(): ReadonlyMap<bigint, Emergency> {
+  return useRows('emergencies');
+}
+
 export function useFeedStatus(): FeedStatus {
   return useCell(useLive().feed.status);
 }
 
 /** Draws again only when rows of this noun have changed. */
-function useRows<Noun extends 'tasks' | 'agents' | 'positions'>(noun: Noun) {
+function useRows<Noun extends keyof View>(noun: Noun) {
   const { view } = useLive().store;
   const cell = useMemo(() => ({ get: () => view.get()[noun], subscribe: view.subscribe }), [view, noun]);
   return useCell(cell);

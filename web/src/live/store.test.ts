@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { AgentSchema, PositionSchema } from '../gen/gad/v1/agent_pb';
+import { EmergencySchema, EmergencyState } from '../gen/gad/v1/emergency_pb';
 import { EventSchema, EventType, HiddenSchema, SnapshotRowSchema } from '../gen/gad/v1/event_pb';
 import { TaskSchema, TaskState } from '../gen/gad/v1/task_pb';
 import { timestamp } from '../time';
@@ -161,4 +162,31 @@ test('a burst of events is one redraw', () => {
   expect(waiting).toHaveLength(1);
   waiting[0]?.();
   expect(store.view.get().tasks.size).toBe(100);
+});
+
+describe('emergencies', () => {
+  const emergency = (id: bigint, revision: bigint, state = EmergencyState.RECEIVED) =>
+    create(EmergencySchema, { id, revision, state, taskId: id + 100n });
+  const shown = () => [...store.view.get().emergencies.values()].map(({ id, state }) => [id, state]);
+  const told = (value: ReturnType<typeof emergency>) => happens(EventType.EMERGENCY_CHANGED, { case: 'emergency', value });
+
+  test('of two copies the greater revision stays, from the feed or from an answer', () => {
+    told(emergency(1n, 2n, EmergencyState.ACKNOWLEDGED));
+    store.mergeEmergencies([emergency(1n, 1n)]);
+    expect(shown()).toEqual([[1n, EmergencyState.ACKNOWLEDGED]]);
+  });
+
+  test('one whose task is out of sight goes with it', () => {
+    told(emergency(1n, 1n));
+    told(emergency(2n, 1n));
+    hides(101n);
+    expect(shown()).toEqual([[2n, EmergencyState.RECEIVED]]);
+  });
+
+  test('all that go on are kept, and only some that are over', () => {
+    for (let id = 1n; id <= 5n; id += 1n) told(emergency(id, 1n, EmergencyState.CLOSED));
+    told(emergency(6n, 1n));
+    expect(store.view.get().emergencies.size).toBe(4);
+    expect(store.view.get().emergencies.has(6n)).toBe(true);
+  });
 });

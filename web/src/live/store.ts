@@ -1,4 +1,5 @@
 import type { Agent, Position } from '../gen/gad/v1/agent_pb';
+import { type Emergency, EmergencyState } from '../gen/gad/v1/emergency_pb';
 import { type Event, EventType, type SnapshotRow } from '../gen/gad/v1/event_pb';
 import { type Task, TaskState } from '../gen/gad/v1/task_pb';
 import { Cell } from '../cell';
@@ -10,6 +11,7 @@ export interface View {
   readonly agents: ReadonlyMap<bigint, Agent>;
   /** Latest fix of each agent. */
   readonly positions: ReadonlyMap<bigint, Position>;
+  readonly emergencies: ReadonlyMap<bigint, Emergency>;
 }
 
 /** Runs a task a little later, so that a burst of events is one redraw. */
@@ -27,10 +29,11 @@ export function isOpen(task: Task): boolean {
  * of two copies the one with the greater revision stays, of two fixes the newer.
  */
 export class LiveStore {
-  readonly view = new Cell<View>({ tasks: new Map(), agents: new Map(), positions: new Map() });
+  readonly view = new Cell<View>({ tasks: new Map(), agents: new Map(), positions: new Map(), emergencies: new Map() });
   #tasks = new Map<bigint, Task>();
   #agents = new Map<bigint, Agent>();
   #positions = new Map<bigint, Position>();
+  #emergencies = new Map<bigint, Emergency>();
   /** Tasks out of sight: up to which revision, or `null` for "until the feed shows it again". */
   #gone = new Map<bigint, bigint | null>();
   #changed = new Set<keyof View>();
@@ -56,6 +59,9 @@ export class LiveStore {
       case 'position':
         this.#putPosition(resource.value);
         break;
+      case 'emergency':
+        this.#putEmergency(resource.value);
+        break;
       case 'hidden':
         if (resource.value.agentId !== 0n) this.#dropAgent(resource.value.agentId);
         else this.#dropTask(resource.value.taskId, null);
@@ -70,16 +76,24 @@ export class LiveStore {
     this.#flush();
   }
 
+  /** Emergencies as a call answered them. */
+  mergeEmergencies(emergencies: readonly Emergency[]): void {
+    for (const emergency of emergencies) this.#putEmergency(emergency);
+    this.#flush();
+  }
+
   /** A whole snapshot: what is not in it, is not there any more. */
   replace(rows: readonly SnapshotRow[]): void {
     this.#tasks.clear();
     this.#agents.clear();
     this.#positions.clear();
+    this.#emergencies.clear();
     this.#gone.clear();
-    this.#changed = new Set(['tasks', 'agents', 'positions']);
+    this.#changed = new Set(['tasks', 'agents', 'positions', 'emergencies']);
     for (const { resource } of rows) {
       if (resource.case === 'task') this.#putTask(resource.value);
       else if (resource.case === 'agent') this.#putAgent(resource.value);
+      else if (resource.case === 'emergency') this.#putEmergency(resource.value);
     }
     this.#flush();
   }
@@ -103,6 +117,9 @@ export class LiveStore {
     const [oldest] = this.#gone.keys();
     if (this.#gone.size > GONE_KEPT && oldest !== undefined) this.#gone.delete(oldest);
     if (this.#tasks.delete(id)) this.#changed.add('tasks');
+    // Whoever may not see the task may not see what it is for.
+    const emergency = [...this.#emergencies.values()].find(({ taskId }) => taskId === id);
+    if (revision === null && emergency && this.#emergencies.delete(emergency.id)) this.#changed.add('emergencies');
   }
 
   #putAgent(agent: Agent): void {
@@ -128,6 +145,13 @@ export class LiveStore {
     this.#changed.add('positions');
   }
 
+  #putEmergency(emergency: Emergency): void {
+    const known = this.#emergencies.get(emergency.id);
+    if (known && known.revision >= emergency.revision) return;
+    this.#emergencies.set(emergency.id, emergency);
+    this.#changed.add('emergencies');
+  }
+
   #flush(): void {
     if (this.#scheduled || this.#changed.size === 0) return;
     this.#scheduled = true;
@@ -139,6 +163,7 @@ export class LiveStore {
         tasks: this.#changed.has('tasks') ? new Map(this.#tasks) : shown.tasks,
         agents: this.#changed.has('agents') ? new Map(this.#agents) : shown.agents,
         positions: this.#changed.has('positions') ? new Map(this.#positions) : shown.positions,
+        emergencies: this.#changed.has('emergencies') ? new Map(this.#emergencies) : shown.emergencies,
       };
       this.#changed.clear();
       this.view.set(view);
@@ -147,8 +172,14 @@ export class LiveStore {
 
   #forgetOldest(): void {
     const closed = [...this.#tasks.values()].filter((task) => !isOpen(task));
-    if (closed.length <= this.closedKept) return;
-    closed.sort((a, b) => compareTimes(b.updateTime, a.updateTime));
-    for (const task of closed.slice(this.closedKept)) this.#tasks.delete(task.id);
+    for (const task of this.#oldest(closed)) this.#tasks.delete(task.id);
+    const over = [...this.#emergencies.values()].filter(({ state }) => state === EmergencyState.CLOSED);
+    for (const emergency of this.#oldest(over)) this.#emergencies.delete(emergency.id);
+  }
+
+  /** Those beyond what is kept. */
+  #oldest<Row extends { updateTime?: Task['updateTime'] }>(rows: Row[]): Row[] {
+    if (rows.length <= this.closedKept) return [];
+    return rows.sort((a, b) => compareTimes(b.updateTime, a.updateTime)).slice(this.closedKept);
   }
 }

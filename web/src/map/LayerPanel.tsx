@@ -1,6 +1,8 @@
 import { Cell, useCell } from '../cell';
 import { Availability } from '../gen/gad/v1/agent_pb';
+import { words as emergencyWords } from '../emergency/words';
 import { useWords } from '../i18n';
+import { usePart } from '../i18n/part';
 import { availabilityTone } from '../task/AvailabilityDot';
 import { STATES, StateIcon } from '../task/looks';
 import { useNarrow } from '../ui/useMedia';
@@ -18,6 +20,7 @@ const ON_DUTY = [
 
 export function LayerPanel() {
   const { t } = useWords();
+  const emergencies = usePart(emergencyWords);
   const layers = useCell(mapLayers);
   const narrow = useNarrow();
   return (
@@ -47,6 +50,10 @@ export function LayerPanel() {
         <li>
           <span className="dot dot-stale" />
           {t.map.stale}
+        </li>
+        <li>
+          <span className="emergency-mark">!</span>
+          {emergencies.title}
         </li>
         {STATES.map((state) => (
           <li key={state}>

@@ -1,8 +1,10 @@
 import L from 'leaflet';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useCell } from '../cell';
+import { words as emergencyWords } from '../emergency/words';
 import { useWords } from '../i18n';
-import { useAgents, usePositions, useRecentlyClosed, useTasks } from '../live/LiveProvider';
+import { usePart } from '../i18n/part';
+import { useAgents, useEmergencies, usePositions, useRecentlyClosed, useTasks } from '../live/LiveProvider';
 import { TaskPanel } from '../task/TaskPanel';
 import { pathId } from '../task/useTask';
 import { Button } from '../ui/Button';
@@ -14,7 +16,7 @@ import { LayerPanel, mapLayers } from './LayerPanel';
 import { MapPopup } from './MapPopup';
 import { type Pin, Pins } from './pins';
 import { PinDetail } from './PinDetail';
-import { agentPins, taskPins } from './rows';
+import { agentPins, emergencyPins, taskPins } from './rows';
 import { useMap } from './useMap';
 import { useZones } from './useZones';
 import './map.css';
@@ -23,7 +25,7 @@ export default function MapPage({ openId }: { openId?: string | undefined }) {
   const { t } = useWords();
   const { element, map } = useMap();
   const zones = useZones();
-    const layers = useCell(mapLayers);
+  const layers = useCell(mapLayers);
   const [chosen, setChosen] = useState<string | null>(null);
   const open = pathId(openId);
   const pins = useShownPins(open);
@@ -59,7 +61,9 @@ const NO_ZONES: ReturnType<typeof useZones> = [];
 
 function useShownPins(open: bigint | null): readonly Pin[] {
   const words = useWords();
+  const emergencyText = usePart(emergencyWords);
   const tasks = useTasks();
+  const emergencies = useEmergencies();
   const agents = useAgents();
   const positions = usePositions();
   const layers = useCell(mapLayers);
@@ -70,7 +74,11 @@ function useShownPins(open: bigint | null): readonly Pin[] {
     () => (layers.agents ? agentPins(agents, positions, words, now) : []),
     [agents, positions, layers.agents, words, now],
   );
-  return useMemo(() => [...ofTasks, ...ofAgents], [ofTasks, ofAgents]);
+  const ofEmergencies = useMemo(
+    () => emergencyPins(emergencies.values(), emergencyText.name),
+    [emergencies, emergencyText],
+  );
+  return useMemo(() => [...ofTasks, ...ofAgents, ...ofEmergencies], [ofTasks, ofAgents, ofEmergencies]);
 }
 
 function usePinsOn(map: L.Map | null, pins: readonly Pin[], onChoose: (key: string) => void): void {

@@ -1,8 +1,12 @@
 import { Link } from 'wouter';
+import { EmergencyBadge } from '../emergency/looks';
+import { words } from '../emergency/words';
 import type { Agent, Position } from '../gen/gad/v1/agent_pb';
+import type { Emergency } from '../gen/gad/v1/emergency_pb';
 import type { Task } from '../gen/gad/v1/task_pb';
 import { useWords } from '../i18n';
-import { useAgents, usePositions, useTasks } from '../live/LiveProvider';
+import { usePart } from '../i18n/part';
+import { useAgents, useEmergencies, usePositions, useTasks } from '../live/LiveProvider';
 import { lateness } from '../task/lateness';
 import { LatenessBadge, PriorityBadge, StateBadge } from '../task/looks';
 import { useNames } from '../task/names';
@@ -16,7 +20,9 @@ export function PinDetail({ pinKey }: { pinKey: string }) {
   const task = useTasks().get(id);
   const agent = useAgents().get(id);
   const position = usePositions().get(id);
+  const emergency = useEmergencies().get(id);
   if (noun === 'task') return task ? <TaskDetail task={task} /> : null;
+  if (noun === 'emergency') return emergency ? <EmergencyDetail emergency={emergency} /> : null;
   return agent && position ? <AgentDetail agent={agent} position={position} /> : null;
 }
 
@@ -38,6 +44,25 @@ function TaskDetail({ task }: { task: Task }) {
       <p>{task.agentIds.map(names.agent).join(', ') || t.board.nobody}</p>
       <Link className="button button-small" href={`/map/${task.id}`}>
         {t.map.openTask}
+      </Link>
+    </div>
+  );
+}
+
+function EmergencyDetail({ emergency }: { emergency: Emergency }) {
+  const t = usePart(words);
+  const names = useNames();
+  const { id, description, agentIds } = emergency;
+  return (
+    <div className="popup">
+      <p className="muted">{t.name(String(id))}</p>
+      <h3>{description || t.noDescription}</h3>
+      <p className="task-badges">
+        <EmergencyBadge emergency={emergency} />
+      </p>
+      <p>{agentIds.map(names.agent).join(', ') || t.unassigned}</p>
+      <Link className="button button-small" href={`/emergencies/${id}`}>
+        {t.look}
       </Link>
     </div>
   );

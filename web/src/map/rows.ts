@@ -1,4 +1,6 @@
+import { isOngoing, isUnanswered } from '../emergency/state';
 import { type Agent, Availability, type Position } from '../gen/gad/v1/agent_pb';
+import type { Emergency } from '../gen/gad/v1/emergency_pb';
 import { type Task, TaskPriority } from '../gen/gad/v1/task_pb';
 import type { Words } from '../i18n';
 import { isOpen } from '../live/store';
@@ -57,6 +59,23 @@ export function taskPins(tasks: Iterable<Task>, layers: Layers, open: bigint | n
       label: task.code,
       title: `${task.code}, ${task.title}, ${t.states[task.state]}`,
       zIndex: isOpen(task) ? 100 : -100,
+    };
+  });
+}
+
+/** Calls for help are on the map whatever the layers say. */
+export function emergencyPins(emergencies: Iterable<Emergency>, title: (id: string) => string): Pin[] {
+  return [...emergencies].flatMap((emergency) => {
+    if (!isOngoing(emergency) || !emergency.location) return [];
+    const name = title(String(emergency.id));
+    return {
+      key: `emergency-${emergency.id}`,
+      at: [emergency.location.latitude, emergency.location.longitude],
+      look: `pin-emergency tone-critical${isUnanswered(emergency) ? ' pin-pressing' : ''}`,
+      text: '!',
+      label: name,
+      title: [name, emergency.description].filter(Boolean).join(', '),
+      zIndex: 400,
     };
   });
 }

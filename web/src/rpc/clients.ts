@@ -1,6 +1,7 @@
 import { createClient } from '@connectrpc/connect';
 import { AgentService } from '../gen/gad/v1/agent_pb';
 import { AuthService } from '../gen/gad/v1/auth_pb';
+import { DispatchService } from '../gen/gad/v1/dispatch_pb';
 import { EventService } from '../gen/gad/v1/event_pb';
 import { TaskService } from '../gen/gad/v1/task_pb';
 import { UserService } from '../gen/gad/v1/user_pb';
@@ -12,6 +13,7 @@ export { CALL } from './entry';
 export const auth = createClient(AuthService, transport);
 export const tasks = createClient(TaskService, transport);
 export const agents = createClient(AgentService, transport);
+export const dispatches = createClient(DispatchService, transport);
 export const zones = createClient(ZoneService, transport);
 export const users = createClient(UserService, transport);
 export const events = createClient(EventService, transport);

@@ -1,20 +1,21 @@
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { type Agent, Availability, type SkippedAgent } from '../gen/gad/v1/agent_pb';
-import type { LatLng } from '../gen/gad/v1/geo_pb';
 import { type Task, TaskAction } from '../gen/gad/v1/task_pb';
 import { useWords } from '../i18n';
-import { useAgents } from '../live/LiveProvider';
-import { agents as agentService, CALL } from '../rpc/clients';
-import { explain } from '../rpc/failure';
+import { useAgents, useLive } from '../live/LiveProvider';
+import { CALL, dispatches, newRequestId } from '../rpc/clients';
+import { useCall } from '../rpc/useCall';
 import { Button } from '../ui/Button';
+import { Loaded } from '../ui/Loaded';
 import { Notice } from '../ui/Notice';
 import { Table } from '../ui/Table';
+import { toast } from '../ui/toast';
 import type { ChangeTask } from './TaskActions';
 
 const REFRESH_MILLIS = 15_000;
 
-/** Whom to send: by distance if the task has a place, else whoever is free. */
+/** Whom to send: as the policy ranks them if the task has a place, else whoever is free. */
 export function AssignPanel({ task, change }: { task: Task; change: ChangeTask }) {
   const { t } = useWords();
   const [exclusive, setExclusive] = useState(false);
@@ -30,7 +31,7 @@ export function AssignPanel({ task, change }: { task: Task; change: ChangeTask }
           <span className="field-hint">{t.assign.exclusiveHint}</span>
         </span>
       </label>
-      {task.location ? <Nearby location={task.location} {...props} /> : <Free {...props} />}
+      {task.location ? <Ranked {...props} /> : <Free {...props} />}
     </div>
   );
 }
@@ -41,39 +42,64 @@ interface ListProps {
   onAssign: (agent: Agent) => void;
 }
 
-function Nearby({ location, ...props }: ListProps & { location: LatLng }) {
+/** Best first, by the policy of the task's kind; who is skipped, and why. */
+function Ranked({ task, ...props }: ListProps) {
   const { t, format } = useWords();
   const { data, error, refetch, isFetching } = useQuery({
-    queryKey: ['nearby', location.latitude, location.longitude],
-    queryFn: ({ signal }) => agentService.listNearby({ location, pageSize: 10 }, { ...CALL, signal }),
+    queryKey: ['candidates', String(task.id), String(task.revision)],
+    queryFn: ({ signal }) => dispatches.recommend({ taskId: task.id, pageSize: 10 }, { ...CALL, signal }),
     refetchInterval: REFRESH_MILLIS,
     staleTime: 0,
+    placeholderData: keepPreviousData,
   });
-  if (error && !data) {
-    return (
-      <Notice tone="error">
-        {explain(error, t).text} <Button small onClick={() => void refetch()}>{t.app.retry}</Button>
-      </Notice>
-    );
-  }
-  if (!data) return <p className="muted">{t.app.loading}</p>;
+  return (
+    <Loaded query={{ data, error, refetch }}>
+      {({ candidates, skipped, policy }) => (
+        <>
+          <h4>{t.assign.ranked}</h4>
+          {candidates.length === 0 && <p className="muted">{t.assign.none}</p>}
+          {candidates.length > 0 && <SendBest task={task} />}
+          <ul className="agent-list">
+            {candidates.map((candidate) =>
+              candidate.agent && (
+                <Candidate key={String(candidate.agent.id)} agent={candidate.agent} task={task} {...props}>
+                  <strong>{format.distance(candidate.distanceMeters)}</strong>
+                  {candidate.fixAge && ` · ${t.assign.fixAge(format.duration(candidate.fixAge))}`}
+                  {candidate.openTaskCount > 0 && ` · ${t.assign.busyWith(candidate.openTaskCount)}`}
+                  {!(candidate.unitFits && candidate.specialtyFits && candidate.rankFits) && ` · ${t.assign.misfit}`}
+                </Candidate>
+              ),
+            )}
+          </ul>
+          {skipped.length > 0 && <Skipped agents={skipped} />}
+          {policy && policy.radiusMeters > 0 && (
+            <p className="muted">{t.assign.radius(format.distance(policy.radiusMeters))}</p>
+          )}
+          <Button small look="quiet" busy={isFetching} onClick={() => void refetch()}>
+            {t.assign.refresh}
+          </Button>
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+/** Leaves the choice to the server: search, claim and assignment are one step there. */
+function SendBest({ task }: { task: Task }) {
+  const { t } = useWords();
+  const { store } = useLive();
+  const send = useCall(
+    () => dispatches.dispatch({ taskId: task.id, etag: task.etag, requestId: newRequestId() }, CALL),
+    ({ task: after, sent, missingCount }) => {
+      if (after) store.merge([after]);
+      toast(t.assign.sent(sent.flatMap(({ agent }) => agent?.code ?? []).join(', '), missingCount));
+    },
+  );
   return (
     <>
-      <h4>{t.assign.byDistance}</h4>
-      {data.agents.length === 0 && <p className="muted">{t.assign.none}</p>}
-      <ul className="agent-list">
-        {data.agents.map(({ agent, distanceMeters, fixAge }) =>
-          agent && (
-            <Candidate key={String(agent.id)} agent={agent} {...props}>
-              <strong>{format.distance(distanceMeters)}</strong>
-              {fixAge && ` · ${t.assign.fixAge(format.duration(fixAge))}`}
-            </Candidate>
-          ),
-        )}
-      </ul>
-      {data.skipped.length > 0 && <Skipped agents={data.skipped} />}
-      <Button small look="quiet" busy={isFetching} onClick={() => void refetch()}>
-        {t.assign.refresh}
+      {send.failure && <Notice tone="error">{send.failure.text}</Notice>}
+      <Button look="primary" busy={send.busy} onClick={() => send.run(undefined)}>
+        {t.assign.sendBest}
       </Button>
     </>
   );
