@@ -139,7 +139,7 @@ async fn one(
         }
         Err(error) => {
             let refused = refusal::expect(error)?;
-            change.undo_part(part, &refused).await?;
+            change.undo_part(part, Some(&refused)).await?;
             result.status = BatchChangeStatus::Refused as i32;
             result.refusal = Some(refusal::of(&refused));
         }

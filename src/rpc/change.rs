@@ -120,12 +120,13 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Undoes the part that began when so much was told, because it was refused for this.
-    pub async fn undo_part(&mut self, told: usize, refusal: &Error) -> Result<()> {
+    /// Undoes the part that began when so much was told. If it was refused something, that is written down.
+    pub async fn undo_part(&mut self, told: usize, refusal: Option<&Error>) -> Result<()> {
         self.tx.rewind().await?;
         self.tx.release().await?;
         self.facts.truncate(told);
         if !self.asked.validate_only
+            && let Some(refusal) = refusal
             && let Some(entry) = self.trail.entry(self.now, refusal.reason())
         {
             self.app.audit.refuse(entry);

@@ -1,12 +1,15 @@
 //! BulkService: tasks from a file.
 
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest::{SHA256, digest};
 use prost_reflect::DynamicMessage;
 use serde_json::Value;
-use tonic::{Response, Status, Streaming};
+use tonic::{Response, Status, Streaming, metadata::MetadataValue};
 
 use super::{
     Call,
-    change::{Change, tried},
+    change::{Change, REPLAYED, tried},
     columns, extract, refusal,
     sheet::unguarded,
     task, watch,
@@ -25,6 +28,10 @@ const BYTES: usize = 10 * 1024 * 1024;
 /// Most rows of a file.
 pub const ROWS: usize = 5000;
 
+/// Most rows that are created all or nothing.
+const WHOLE: usize = 500;
+/// Rows that are created at a time.
+const SOME: usize = 100;
 /// Most letters of a code.
 const CODE: usize = 50;
 
@@ -76,38 +83,106 @@ fn wrong(es: &str, en: &str) -> Error {
 }
 
 async fn create(app: &App, call: &Call, request: pb::ImportTasksRequest) -> Result<Response<pb::ImportTasksResponse>> {
-    let rows = match &request.file {
-        Some(file) => read(format(&request, file)?, &file.data)?,
-        None => return Err(Error::required("file")),
+    let Some(file) = &request.file else {
+        return Err(Error::required("file"));
     };
-    let mut conn = app.database.lease().await?;
-    let asked = tried("ImportTasks", &request.request_id, request.validate_only);
-    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
-    if let Some(answer) = change.replay().await? {
-        return Ok(answer);
+    let rows = read(format(&request, file)?, &file.data)?;
+    if request.all_or_nothing && rows.len() > WHOLE {
+        return Err(wrong(
+            "tiene más de 500 filas, que es lo más que se crea todo o nada",
+            "has more than 500 rows, which is the most that is created all or nothing",
+        ));
     }
-    let mut answer = pb::ImportTasksResponse::default();
-    for (number, row) in (1..).zip(rows) {
-        let row = one(app, &mut change, number, row).await?;
-        match row.status() {
-            ImportedRowStatus::Created => answer.created_count += 1,
-            ImportedRowStatus::Existing => answer.existing_count += 1,
-            _ => answer.refused_count += 1,
+    let whole = if request.all_or_nothing { WHOLE } else { SOME };
+    let mut batch = Batch {
+        kind: pb::ImportTasksRequest {
+            file: Some(HttpBody {
+                data: digest(&SHA256, &file.data).as_ref().to_vec(),
+                ..HttpBody::default()
+            }),
+            ..request.clone()
+        },
+        number: 0,
+        tried: BTreeSet::new(),
+    };
+    let (mut sum, mut replayed) = (pb::ImportTasksResponse::default(), true);
+    let mut rows = (1..).zip(rows).peekable();
+    while rows.peek().is_some() {
+        let some: Vec<_> = rows.by_ref().take(whole).collect();
+        let (told, answer, _) = batch.create(app, call, some).await?.into_parts();
+        replayed &= told.contains_key(REPLAYED);
+        sum.rows.extend(answer.rows);
+        sum.created_count += answer.created_count;
+        sum.existing_count += answer.existing_count;
+        sum.refused_count += answer.refused_count;
+        sum.applied |= answer.applied;
+    }
+    let mut response = Response::new(sum);
+    if replayed {
+        response.metadata_mut().insert(REPLAYED, MetadataValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// Rows that are created in one transaction: few, since nobody hears of anything that happens until it is over.
+struct Batch {
+    /// What was asked for, with the hash of the file.
+    kind: pb::ImportTasksRequest,
+    /// Which of them; each is done once.
+    number: usize,
+    /// Codes of rows that were only tried.
+    tried: BTreeSet<String>,
+}
+
+impl Batch {
+    async fn create(
+        &mut self,
+        app: &App,
+        call: &Call,
+        rows: Vec<(i32, Result<pb::Task>)>,
+    ) -> Result<Response<pb::ImportTasksResponse>> {
+        self.number += 1;
+        let request_id = match self.kind.request_id.as_str() {
+            "" => String::new(),
+            name => format!("{name}/{}", self.number),
+        };
+        let validate_only = self.kind.validate_only;
+        let mut conn = app.database.lease().await?;
+        let asked = tried("ImportTasks", &request_id, validate_only);
+        let mut change = Change::begin(app, call, &mut conn, asked, &self.kind).await?;
+        if let Some(answer) = change.replay().await? {
+            return Ok(answer);
         }
-        answer.rows.push(row);
+        let mut answer = pb::ImportTasksResponse::default();
+        for (number, row) in rows {
+            let mut row = one(app, &mut change, number, row, &self.tried).await?;
+            match row.status() {
+                ImportedRowStatus::Created => answer.created_count += 1,
+                ImportedRowStatus::Existing => answer.existing_count += 1,
+                _ => answer.refused_count += 1,
+            }
+            if validate_only {
+                row.task_id = 0;
+                self.tried.insert(row.code.clone());
+            }
+            answer.rows.push(row);
+        }
+        if self.kind.all_or_nothing && answer.refused_count > 0 {
+            return Ok(change.forgo(undone(answer)));
+        }
+        answer.applied = !validate_only && answer.created_count > 0;
+        change.commit(answer).await
     }
-    if request.all_or_nothing && answer.refused_count > 0 {
-        return Ok(change.forgo(undone(answer)));
-    }
-    if request.validate_only {
-        answer.rows.iter_mut().for_each(|row| row.task_id = 0);
-    }
-    answer.applied = !request.validate_only && answer.created_count > 0;
-    change.commit(answer).await
 }
 
 /// What becomes of a row; only what says nothing of it fails the whole.
-async fn one(app: &App, change: &mut Change<'_>, number: i32, row: Result<pb::Task>) -> Result<pb::ImportedRow> {
+async fn one(
+    app: &App,
+    change: &mut Change<'_>,
+    number: i32,
+    row: Result<pb::Task>,
+    tried: &BTreeSet<String>,
+) -> Result<pb::ImportedRow> {
     let part = change.begin_part().await?;
     let mut told = pb::ImportedRow {
         row: number,
@@ -120,7 +195,8 @@ async fn one(app: &App, change: &mut Change<'_>, number: i32, row: Result<pb::Ta
             ..Default::default()
         };
         request.check()?;
-        if !told.code.is_empty() && store::task::has_code(change.tx(), &told.code).await? {
+        let code = &told.code;
+        if !code.is_empty() && (tried.contains(code) || store::task::has_code(change.tx(), code).await?) {
             return Err(Error::CodeTaken);
         }
         task::make(app, change, request.task.unwrap_or_default()).await
@@ -135,7 +211,7 @@ async fn one(app: &App, change: &mut Change<'_>, number: i32, row: Result<pb::Ta
         }
         Err(error) => {
             let refused = refusal::expect(error)?;
-            change.undo_part(part, &refused).await?;
+            change.undo_part(part, None).await?;
             told.status = match refused {
                 Error::CodeTaken => ImportedRowStatus::Existing as i32,
                 _ => ImportedRowStatus::Refused as i32,

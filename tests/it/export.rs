@@ -348,6 +348,11 @@ async fn a_form_that_is_none_is_refused() {
     let status = person.bulk().export_emergencies(request).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     let url = edge.url("/v1/emergencies:export?format=EXPORT_FORMAT_PDF");
-    let answer = reqwest::Client::new().get(url).bearer_auth(&person.token).send().await.unwrap();
+    let answer = reqwest::Client::new()
+        .get(url)
+        .bearer_auth(&person.token)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 400);
 }

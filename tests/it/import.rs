@@ -246,11 +246,40 @@ async fn a_file_is_imported_over_rest_too() {
 }
 
 #[tokio::test]
-async fn a_file_of_as_many_rows_as_there_may_be_is_imported_whole() {
+async fn a_long_file_is_imported_in_pieces_each_of_them_once() {
     let world = World::start().await;
     let person = world.supervisor().await;
-    let rows = "title,kind,latitude,longitude\n".to_owned() + &"Ronda,PATROL,4.65,-74.07\n".repeat(5000);
-    let answer = import(&person, vec![request(&rows)]).await.unwrap();
-    assert_eq!((answer.created_count, answer.refused_count), (5000, 0));
-    assert_eq!(count(&world).await, 5000);
+    let rows: String = (0..250).map(|row| format!("L-{},Ronda,PATROL\n", row % 240)).collect();
+    let mut named = request(&("code,title,kind\n".to_owned() + &rows));
+    named.request_id = "larga".to_owned();
+    let mut dry = named.clone();
+    dry.validate_only = true;
+    let tried = import(&person, vec![dry]).await.unwrap();
+    assert_eq!((tried.created_count, tried.existing_count, tried.applied), (240, 10, false));
+    let first = import(&person, vec![named.clone()]).await.unwrap();
+    assert_eq!((first.created_count, first.existing_count, first.refused_count), (240, 10, 0));
+    assert_eq!(
+        first.rows.iter().map(|row| row.row).collect::<Vec<_>>(),
+        (1..=250).collect::<Vec<_>>()
+    );
+    assert_eq!(import(&person, vec![named.clone()]).await.unwrap(), first);
+    assert_eq!(count(&world).await, 240);
+    // What was broken off after its first pieces goes on there.
+    let database = world.database().await;
+    database
+        .batch_execute(
+            "delete from replays where request_id = 'larga/3';
+             delete from task_history where task_id in (select id from tasks where code in ('L-238', 'L-239'));
+             delete from tasks where code in ('L-238', 'L-239')",
+        )
+        .await
+        .unwrap();
+    let again = import(&person, vec![named]).await.unwrap();
+    assert_eq!((again.created_count, count(&world).await), (202, 240));
+    assert_eq!(again.rows[..200], first.rows[..200]);
+    let many = pb::ImportTasksRequest {
+        all_or_nothing: true,
+        ..request(&("title,kind\n".to_owned() + &"Ronda,PATROL\n".repeat(501)))
+    };
+    assert_eq!(import(&person, vec![many]).await.unwrap_err().code(), Code::InvalidArgument);
 }
