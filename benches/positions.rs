@@ -91,9 +91,11 @@ async fn copy(bench: &Bench, begun: Timestamp, earlier: SignedDuration) -> Resul
 pub async fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let admin = city::connect(&bench.world.database(city::GREAT)).await?;
     admin
-        .batch_execute(
-            "select ensure_position_partition(day::date) from generate_series(current_date - 2, current_date, '1 day') day",
-        )
+        .batch_execute(&format!(
+            "select ensure_position_partition(day::date) from generate_series(current_date - 2, current_date, '1 day') day;
+             update agents set duty = 1, duty_time = now() - interval '7 days' where id between 4 and {}",
+            4 + bench.sizes.batches * AGENTS
+        ))
         .await?;
     // Each round has its hour, and COPY the same hour of the day before.
     let now = admin.query_one("select extract(epoch from now())::bigint", &[]).await?;

@@ -17,6 +17,7 @@ mod frames;
 mod idle;
 mod list;
 mod live;
+mod map;
 mod nearest;
 mod overload;
 mod positions;
@@ -84,6 +85,7 @@ async fn run() -> Result<()> {
         "rest",
         "list",
         "nearest",
+        "map",
         "dispatch",
         "emergency",
         "live",
@@ -102,6 +104,7 @@ async fn run() -> Result<()> {
             "rest" => rest::measure(&bench).await,
             "list" => list::measure(&bench).await,
             "nearest" => nearest::measure(&bench).await,
+            "map" => map::measure(&bench).await,
             "dispatch" => dispatch::measure(&bench).await,
             "emergency" => emergency::measure(&bench).await,
             "live" => live::measure(&bench).await,

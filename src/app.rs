@@ -11,14 +11,16 @@ use uuid::Uuid;
 use crate::{
     admin,
     audit::{Audit, Keeper},
+    blob::{self, Blobs},
     clock::Clock,
     config::{DEMO_DOMAIN, Environment, ServeSettings},
     emergency,
     error::{Error, Result},
     identity::{Passwords, Seal, Tokens, token::SKEW},
-    live::{self, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
+    live::{self, Cache, Hub, Wake, limits::Limits, relay::Relay, stream::FeedStream},
     mail::Postman,
     privacy::{self, Precision},
+    recurring,
     store::{self, Database},
 };
 
@@ -39,8 +41,12 @@ pub struct App {
     pub precision: Precision,
     /// Who did what.
     pub audit: Arc<Audit>,
+    /// Files of attachments.
+    pub blobs: Blobs,
     /// How often somebody may call.
     pub limits: Limits,
+    /// Answers that are kept for a while.
+    pub cache: Cache,
     /// Live feed.
     pub hub: Hub,
     /// Tells the relay that there is something to copy.
@@ -87,6 +93,8 @@ impl Background {
             app.precision.clone().run(app.database.clone(), stop.clone()),
             privacy::retention::run(&app, stop.clone()),
             emergency::run(&app, stop.clone()),
+            blob::run(&app, stop.clone()),
+            recurring::run(&app, stop.clone()),
             keeper.run(stop.clone()),
             app.wake.clone().carry(connector, stop)
         );
@@ -146,6 +154,8 @@ impl App {
         let passwords = Passwords::new()?;
         let app = Arc::new(Self {
             limits: Limits::new(&settings)?,
+            blobs: Blobs::new(&settings.files, clock.clone())?,
+            cache: Cache::new(&settings.redis)?,
             settings,
             database,
             tokens,

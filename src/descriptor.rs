@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, FileDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, FileDescriptor, MessageDescriptor, MethodDescriptor};
 
 use crate::{
     domain::access::Level,
@@ -257,6 +257,14 @@ pub fn comment(file: &FileDescriptor, path: &[i32]) -> String {
     let found = locations.into_iter().find(|location| location.path == path);
     let lines = found.map(|location| location.leading_comments()).unwrap_or_default().lines();
     lines.map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// The only field of a message that is nothing but a list: in the older products' JSON it is written as an array, so that an empty
+/// one is not an absent one.
+pub fn bare_list(message: &MessageDescriptor) -> Option<FieldDescriptor> {
+    let mut fields = message.fields();
+    let (only, more) = (fields.next()?, fields.next());
+    (is_legacy(message.full_name()) && only.is_list() && more.is_none()).then_some(only)
 }
 
 /// The key of a field in the older products' JSON: its name, or its `json_name` if that is not what protobuf makes of the name by itself.

@@ -76,8 +76,13 @@ pub struct Ranking {
     pub skipped: Vec<Skipped>,
 }
 
+/// Ranks whoever is near the task.
+pub async fn ranking(on: &impl Query, order: &Order<'_>) -> Result<Ranking> {
+    ranked(on, order, order.everybody()).await
+}
+
 /// Ranks whoever is among the `count` nearest to the task.
-async fn ranking(on: &impl Query, order: &Order<'_>, count: usize) -> Result<Ranking> {
+async fn ranked(on: &impl Query, order: &Order<'_>, count: usize) -> Result<Ranking> {
     let policy = order.policy;
     let asked = |names: &[String]| if policy.strict { names.to_vec() } else { Vec::new() };
     let wanted = Wanted {
@@ -94,7 +99,7 @@ async fn ranking(on: &impl Query, order: &Order<'_>, count: usize) -> Result<Ran
 
 /// The same, and beside it who is nearer than the radius or the units asked for would let one see.
 pub async fn explained(on: &impl Query, order: &Order<'_>) -> Result<Ranking> {
-    let Ranking { candidates, .. } = ranking(on, order, order.everybody()).await?;
+    let Ranking { candidates, .. } = ranking(on, order).await?;
     let wanted = Wanted {
         center: order.task.plan.location.ok_or(Error::TaskNowhere)?,
         count: WEIGHED,
@@ -141,7 +146,7 @@ pub async fn claim(tx: &Tx<'_>, order: &Order<'_>) -> Result<Ranking> {
     let mut weighed = order.first();
     for round in 0.. {
         tx.mark().await?;
-        let ranking = ranking(tx, order, weighed).await?;
+        let ranking = ranked(tx, order, weighed).await?;
         let mut claimed = Ranking {
             candidates: Vec::new(),
             skipped: ranking.skipped,

@@ -26,7 +26,7 @@ struct DashboardSettings {
 pub fn routes(settings: &ServeSettings) -> Router {
     let dashboard = DashboardSettings {
         tile_url: settings.tile_url.clone(),
-        environment: environment(settings.environment),
+        environment: settings.environment.name(),
         open_registration: settings.account.open_registration,
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -45,22 +45,10 @@ pub fn routes(settings: &ServeSettings) -> Router {
     routes.layer(from_fn_with_state(policy(settings), guard))
 }
 
-/// Those of them that stand among the older products' paths.
-pub fn older_pages(settings: &ServeSettings) -> &'static [&'static str] {
-    if settings.environment == Environment::Production {
-        &[]
-    } else {
-        &[crate::openapi::OLDER]
-    }
-}
-
-fn environment(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Development => "development",
-        Environment::Testing => "testing",
-        Environment::Staging => "staging",
-        Environment::Production => "production",
-    }
+/// Pages that stand among the older products' paths, and are no RPCs.
+pub fn older_pages(settings: &ServeSettings) -> Vec<&'static str> {
+    let document = (settings.environment != Environment::Production).then_some(crate::openapi::OLDER);
+    crate::health::older::PATHS.into_iter().chain(document).collect()
 }
 
 /// Content security policy: everything from here, pictures of tiles from where they were set to come.

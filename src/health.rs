@@ -1,11 +1,13 @@
 //! Whether the server lives, has started, and can serve: for balancers by grpc health, for people and probes by HTTP.
 
+pub mod older;
+
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
@@ -26,12 +28,31 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Looks that must fail in a row before the server says it cannot serve: a failover must not remove every replica at once.
 const FAILURES: u32 = 5;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Marks {
+    since: Instant,
+    /// Looks at the database that failed in a row.
+    failures: AtomicU32,
+    /// How long the last look took, in microseconds.
+    look: AtomicU64,
     started: AtomicBool,
     draining: AtomicBool,
     database: AtomicBool,
     redis: AtomicBool,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            failures: AtomicU32::default(),
+            look: AtomicU64::default(),
+            started: AtomicBool::default(),
+            draining: AtomicBool::default(),
+            database: AtomicBool::default(),
+            redis: AtomicBool::default(),
+        }
+    }
 }
 
 /// The health of a server.
@@ -67,9 +88,24 @@ impl Health {
             started,
             draining,
             database,
-            redis: _,
+            ..
         } = &*self.0;
         started.load(Ordering::Relaxed) && !draining.load(Ordering::Relaxed) && database.load(Ordering::Relaxed)
+    }
+
+    /// How long the server has run.
+    pub fn uptime(&self) -> Duration {
+        self.0.since.elapsed()
+    }
+
+    /// How long the database took to answer lately, in milliseconds.
+    pub fn database_millis(&self) -> f64 {
+        self.0.look.load(Ordering::Relaxed) as f64 / 1e3
+    }
+
+    /// Looks at the database that failed in a row.
+    pub fn failures(&self) -> u32 {
+        self.0.failures.load(Ordering::Relaxed)
     }
 
     fn report(&self) -> Report {
@@ -78,6 +114,7 @@ impl Health {
             draining,
             database,
             redis,
+            ..
         } = &*self.0;
         Report {
             status: if self.is_ready() { "ok" } else { "unavailable" },
@@ -117,10 +154,13 @@ impl Health {
 
     /// Looks at what the server depends on, and tells grpc health, until stopped.
     pub async fn watch(self, app: Arc<App>, reporter: HealthReporter, services: Vec<String>, stop: CancellationToken) {
-        let mut failures = 0;
         loop {
+            let begun = Instant::now();
             let well = matches!(tokio::time::timeout(PATIENCE, ask(&app.database)).await, Ok(Ok(())));
-            failures = if well { 0 } else { failures + 1 };
+            let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let failures = if well { 0 } else { self.failures().saturating_add(1) };
+            self.0.failures.store(failures, Ordering::Relaxed);
+            self.0.look.store(took, Ordering::Relaxed);
             self.0.database.store(failures < FAILURES, Ordering::Relaxed);
             self.0.redis.store(app.hub.has_redis(), Ordering::Relaxed);
             self.tell(&reporter, &services).await;
@@ -151,7 +191,8 @@ impl Health {
     }
 }
 
-async fn ask(database: &Database) -> Result<()> {
+/// Whether the database answers.
+pub async fn ask(database: &Database) -> Result<()> {
     let conn = database.lease().await?;
     conn.one("select 1 as one", &[]).await.map(drop)
 }

@@ -20,6 +20,8 @@ pub mod privacy;
 pub mod audit;
 pub mod dispatch;
 pub mod emergency;
+pub mod blob;
+pub mod recurring;
 pub mod mail;
 pub mod admin;
 pub mod app;

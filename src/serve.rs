@@ -102,6 +102,7 @@ impl Server {
             .route_service("/grpc.health.v1.Health/{*method}", system.clone())
             .route_service("/grpc.reflection.v1.ServerReflection/{*method}", system.clone())
             .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", system)
+            .merge(health.older_routes(clock, settings.environment))
             .merge(files::routes(&settings));
         let unknown = Arc::new(legacy::Unknown::of(&pool, files::older_pages(&settings)));
         let entry = cors(&settings).layer(entry(calls(&app, &pool), unknown, router));
@@ -171,6 +172,33 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::geo_service_server::GeoServiceServer::new(rpc::map::Maps(Arc::clone(app))).max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::geofence_service_server::GeofenceServiceServer::new(rpc::geofence::Geofences(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::comment_service_server::CommentServiceServer::new(rpc::comment::Comments(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::attachment_service_server::AttachmentServiceServer::new(rpc::attachment::Attachments(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::checklist_service_server::ChecklistServiceServer::new(rpc::checklist::Checklists(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::dependency_service_server::DependencyServiceServer::new(rpc::dependency::Dependencies(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::template_service_server::TemplateServiceServer::new(rpc::template::Templates(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::event_service_server::EventServiceServer::new(Events(Arc::clone(app))).max_decoding_message_size(longest),
         )
         .add_service(
@@ -204,6 +232,22 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         )
         .add_service(
             pb::legacy::privacy_service_server::PrivacyServiceServer::new(rpc::legacy::privacy::Privacy(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::task_service_server::TaskServiceServer::new(rpc::legacy::task::Tasks(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::telegram_service_server::TelegramServiceServer::new(rpc::legacy::telegram::Telegram(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::stats_service_server::StatsServiceServer::new(rpc::legacy::stats::StatsOf(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::legacy::geo_service_server::GeoServiceServer::new(rpc::legacy::geo::Geo(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )
         .add_service(

@@ -44,6 +44,7 @@ pub fn run(data: &[u8]) {
             let seen = match &fact.subject {
                 Subject::Task(task) => task.is_visible_to(&caller),
                 Subject::Emergency(emergency) => emergency.is_visible_to(&caller),
+                Subject::Geofence(event) => caller.sees_zone(event.zone) || event.user == caller.user,
                 Subject::Agent(_) | Subject::Fix { .. } => true,
             };
             if interest.hearing(&fact) == Hearing::Event {
@@ -71,6 +72,9 @@ fn tell(fact: &Fact, caller: &Caller) {
         }
         Subject::Emergency(emergency) => {
             wire::emergency(emergency);
+        }
+        Subject::Geofence(event) => {
+            gad::rpc::geofence::wire_event(event, Lens::of(caller, 100));
         }
         Subject::Fix { fix, .. } => {
             wire::position(fix);

@@ -117,9 +117,16 @@ fn envoy_yaml(settings: &EnvoySettings) -> String {
         listing_paths: layer::legacy::declared::listing_paths(&pool),
     };
     let streams = descriptor::streams(&pool);
-    let routes = streams.iter().flat_map(|method| descriptor::routes(&pool, method));
+    let routes = |asked_in_streams: bool| {
+        let wanted = streams
+            .iter()
+            .filter(|method| method.is_client_streaming() == asked_in_streams);
+        let routes = wanted.flat_map(|method| descriptor::routes(&pool, method));
+        routes.map(|route| route.path).collect()
+    };
     let streams = stack::Streams {
-        routes: routes.map(|route| route.path).collect(),
+        routes: routes(false),
+        uploads: routes(true),
         methods: streams.iter().map(descriptor::path).collect(),
     };
     stack::envoy_yaml(settings, &services, &older, &streams)

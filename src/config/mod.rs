@@ -3,6 +3,7 @@
 mod account;
 mod bridge;
 mod envoy;
+mod files;
 pub mod reading;
 pub mod secret;
 mod serve;
@@ -19,6 +20,7 @@ pub use self::{
     account::{AccountSettings, MailSettings, Post, SmtpTls},
     bridge::BridgeSettings,
     envoy::EnvoySettings,
+    files::FileSettings,
     reading::Settings,
     serve::ServeSettings,
     stack::{UpSettings, WithStoresSettings},
@@ -127,4 +129,16 @@ pub enum Environment {
     Staging,
     /// The real thing: no demo accounts, no default secrets, no documentation pages.
     Production,
+}
+
+impl Environment {
+    /// Its word, as ENVIRONMENT has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Testing => "testing",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
 }

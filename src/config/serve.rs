@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, RedisSettings, TelemetrySettings,
+    AccountSettings, DEMO_BOT_TOKEN, DEMO_BRIDGE_TOKEN, DatabaseSettings, Environment, FileSettings, RedisSettings,
+    TelemetrySettings,
     secret::weakness,
     values::{list, networks},
 };
@@ -148,6 +149,9 @@ pub struct ServeSettings {
     /// Accounts.
     #[command(flatten)]
     pub account: AccountSettings,
+    /// Files.
+    #[command(flatten)]
+    pub files: FileSettings,
     /// Database.
     #[command(flatten)]
     pub database: DatabaseSettings,
@@ -164,6 +168,7 @@ impl ServeSettings {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.database.problems();
         problems.extend(self.account.problems());
+        problems.extend(self.files.problems());
         let secret = self.secret_key.expose_secret();
         if secret.is_empty() {
             problems.push("SECRET_KEY is not set: make one with `openssl rand -hex 32`".to_owned());

@@ -8,6 +8,7 @@ use super::{
     agent::{Agent, Fix},
     emergency::Emergency,
     geo::Point,
+    geofence,
     task::Task,
 };
 
@@ -44,6 +45,20 @@ pub enum FactKind {
     EmergencyRaised = 16,
     /// Something happened to an emergency.
     EmergencyChanged = 17,
+    /// An agent came into a geofence.
+    GeofenceEntered = 20,
+    /// An agent went out of a geofence.
+    GeofenceLeft = 21,
+    /// An agent has been in a geofence for long.
+    GeofenceDwelt = 22,
+    /// A comment on a task was added, changed or deleted.
+    TaskCommented = 40,
+    /// A task has an attachment more or less.
+    TaskAttachmentsChanged = 41,
+    /// The checklist of a task changed.
+    TaskChecklistChanged = 42,
+    /// What a task waits for changed.
+    TaskDependenciesChanged = 43,
 }
 
 /// A thing after it happened.
@@ -55,6 +70,8 @@ pub enum Subject {
     Agent(Box<Agent>),
     /// An emergency.
     Emergency(Box<Emergency>),
+    /// What happened at a geofence.
+    Geofence(Box<geofence::Event>),
     /// A fix, and whose it is.
     Fix {
         /// The fix.
@@ -77,6 +94,7 @@ impl Subject {
         match self {
             Self::Task(_) | Self::Emergency(_) => None,
             Self::Agent(agent) => Some(agent.user),
+            Self::Geofence(event) => Some(event.user),
             Self::Fix { user, .. } => Some(*user),
         }
     }

@@ -7,6 +7,7 @@ use super::{
     emergency::Emergency,
     fact::{Before, Fact, FactKind, Subject},
     geo::{Bounds, Point},
+    geofence,
     lens::Lens,
     task::Task,
 };
@@ -22,12 +23,14 @@ pub enum Noun {
     Position = 3,
     /// An emergency.
     Emergency = 4,
+    /// What happened at a geofence.
+    Geofence = 5,
 }
 
 impl Noun {
     /// The noun of a number.
     pub fn of(number: i32) -> Option<Self> {
-        [Self::Task, Self::Agent, Self::Position, Self::Emergency]
+        [Self::Task, Self::Agent, Self::Position, Self::Emergency, Self::Geofence]
             .into_iter()
             .find(|noun| *noun as i32 == number)
     }
@@ -100,6 +103,8 @@ impl Interest {
             Subject::Agent(_) => Hearing::Nothing,
             Subject::Emergency(emergency) if self.has_emergency(emergency) => self.typed(*kind),
             Subject::Emergency(_) => Hearing::Nothing,
+            Subject::Geofence(event) if self.has_geofence_event(event) => self.typed(*kind),
+            Subject::Geofence(_) => Hearing::Nothing,
             Subject::Fix {
                 fix,
                 user,
@@ -139,6 +144,16 @@ impl Interest {
             && any_of(&self.wanted.agents, &emergency.agents)
             && any_of(&self.wanted.zones, &emergency.zone)
             && self.holds([emergency.location, None])
+    }
+
+    /// Whether the watcher wants to know what happened at a geofence, and may: it is in their zone, or they did it themselves.
+    fn has_geofence_event(&self, event: &geofence::Event) -> bool {
+        self.is_about(Noun::Geofence)
+            && self.reaches(event.user, event.zone)
+            && self.wanted.tasks.is_empty()
+            && any_of(&self.wanted.agents, [&event.agent])
+            && any_of(&self.wanted.zones, &event.zone)
+            && self.holds([Some(self.lens.place(event.location, event.user)), None])
     }
 
     /// Whether the watcher wants anything about a noun.

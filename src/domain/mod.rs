@@ -2,27 +2,35 @@
 
 pub mod access;
 pub mod agent;
+pub mod attachment;
 pub mod audit;
+pub mod checklist;
+pub mod comment;
 pub mod consent;
 pub mod country;
 pub mod data_map;
+pub mod dependency;
 pub mod dispatch;
 pub mod email;
 pub mod emergency;
 pub mod erasure;
 pub mod fact;
 pub mod geo;
+pub mod geofence;
 pub mod interest;
 pub mod lens;
 pub mod limit;
 pub mod mail;
+pub mod map;
 pub mod national_id;
 pub mod password;
 pub mod plan;
+pub mod recurrence;
 pub mod retention;
 pub mod session;
 pub mod sync;
 pub mod task;
+pub mod template;
 pub mod user;
 pub mod zone;
 
@@ -39,6 +47,10 @@ pub struct AgentId(pub i64);
 /// Number of an emergency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EmergencyId(pub i64);
+
+/// Number of a geofence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GeofenceId(pub i64);
 
 /// Number of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

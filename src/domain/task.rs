@@ -79,10 +79,20 @@ pub enum Action {
     Delete = 10,
     /// Take the deletion back.
     Undelete = 11,
+    /// Say something of it.
+    Comment = 12,
+    /// Add a file.
+    Attach = 13,
+    /// Take a file away.
+    Detach = 14,
+    /// Change its checklist.
+    Checklist = 15,
+    /// Change what it waits for.
+    Depend = 16,
 }
 
 impl Action {
-    /// All actions.
+    /// All actions that clients are told of as what they may do.
     pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Pause,
@@ -100,9 +110,13 @@ impl Action {
     /// The actions that move a task to another state.
     pub const STEPS: [Self; 5] = [Self::Start, Self::Pause, Self::Resume, Self::Finish, Self::Cancel];
 
+    /// What is done to things of a task, and leaves the task itself as it is.
+    pub const DETAILS: [Self; 5] = [Self::Comment, Self::Attach, Self::Detach, Self::Checklist, Self::Depend];
+
     /// The action of a number.
     pub fn of(number: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| *action as i32 == number)
+        let mut all = Self::ALL.into_iter().chain(Self::DETAILS);
+        all.find(|action| *action as i32 == number)
     }
 
     /// Least level that may do it to any task.
@@ -110,13 +124,17 @@ impl Action {
         match self {
             Self::Start | Self::Pause | Self::Resume | Self::Finish | Self::Cancel => Level::Supervisor,
             Self::Reopen | Self::Assign | Self::Unassign | Self::Update => Level::Supervisor,
+            Self::Comment | Self::Attach | Self::Detach | Self::Checklist | Self::Depend => Level::Supervisor,
             Self::Delete | Self::Undelete => Level::Administrator,
         }
     }
 
     /// Whether whoever is on the task may do it too, whatever the level.
     pub fn open_to_agents(self) -> bool {
-        matches!(self, Self::Start | Self::Pause | Self::Resume | Self::Finish)
+        matches!(
+            self,
+            Self::Start | Self::Pause | Self::Resume | Self::Finish | Self::Checklist
+        )
     }
 }
 
@@ -312,6 +330,14 @@ pub fn transitions() -> Vec<Transition> {
         .collect()
 }
 
+/// The action that leads from one state to another; if none does, one that would lead there from elsewhere.
+pub fn action_towards(from: State, to: State) -> Action {
+    let arrows = transitions();
+    let straight = arrows.iter().find(|arrow| arrow.from == from && arrow.to == to);
+    let arrow = straight.or_else(|| arrows.iter().find(|arrow| arrow.to == to));
+    arrow.map_or(Action::Reopen, |arrow| arrow.action)
+}
+
 /// An agent on a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
@@ -398,7 +424,8 @@ impl Task {
                 self.progress.step(action, self.updated).is_ok()
             }
             Action::Reopen => !state.is_open(),
-            Action::Assign | Action::Update => state.is_open(),
+            Action::Assign | Action::Update | Action::Detach | Action::Checklist | Action::Depend => state.is_open(),
+            Action::Comment | Action::Attach => true,
             Action::Unassign => state.is_open() && !self.assignments.is_empty(),
             Action::Delete => true,
         };

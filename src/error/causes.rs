@@ -70,6 +70,7 @@ impl From<tokio_postgres::Error> for Error {
             (_, Some("users_username_key" | "users_telegram_key" | "users_national_id_key")) => Self::IdentityTaken,
             (_, Some("agents_one_per_user")) => Self::UserTaken,
             (_, Some("assignments_one_exclusive_claim")) => Self::AgentBusy,
+            (_, Some("task_dependencies_other")) => Self::DependencyCycle,
             (_, Some("assignments_pkey")) => Self::AlreadyAssigned,
             (_, Some("tasks_delegate_fkey" | "tasks_creator_fkey" | "agents_user_fkey" | "api_tokens_user_fkey")) => {
                 Self::NotFound(Missing::User)

@@ -6,10 +6,13 @@ mod table;
 use std::{fmt::Display, time::Duration};
 
 use tonic::{Code, Status, metadata::MetadataValue};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt};
 
 use crate::{
-    domain::task::{Action, State},
+    domain::{
+        attachment::Lack,
+        task::{Action, State},
+    },
     pb::ErrorReason,
 };
 
@@ -66,6 +69,20 @@ pub enum Missing {
     Session,
     /// An emergency.
     Emergency,
+    /// A geofence.
+    Geofence,
+    /// A comment.
+    Comment,
+    /// An attachment.
+    Attachment,
+    /// An item of a checklist.
+    ChecklistItem,
+    /// That a task waits for another.
+    Dependency,
+    /// A template of tasks.
+    Template,
+    /// An answer that is kept for a while.
+    CachedAnswer,
 }
 
 /// Everything a call can be refused for.
@@ -148,6 +165,24 @@ pub enum Error {
     /// Nobody can be sent.
     #[error("no agent available")]
     NoAgentAvailable,
+    /// The file is longer than files may be.
+    #[error("file too large")]
+    FileTooLarge,
+    /// By its bytes the file is of no kind that is taken, or not of the kind that was asked for.
+    #[error("file type")]
+    FileType,
+    /// Something that finishing takes is not there.
+    #[error("proof required: {0:?}")]
+    ProofRequired(Vec<Lack>),
+    /// The task has as many of these as a task may have.
+    #[error("task full")]
+    TaskFull,
+    /// The other task waits for this one.
+    #[error("dependency cycle")]
+    DependencyCycle,
+    /// A task that this one waits for is not finished.
+    #[error("dependency unfinished")]
+    DependencyUnfinished,
     /// The agent is at work elsewhere.
     #[error("agent busy")]
     AgentBusy,
@@ -314,9 +349,16 @@ impl Error {
             },
             Self::IllegalStep { action, state } => format!("{en} ({action:?} from {state:?})"),
             Self::StillInUse { count } => format!("{en} ({count})"),
+            Self::ProofRequired(lacks) => format!("{en} ({})", listed(lacks)),
             _ => en.to_owned(),
         }
     }
+}
+
+/// What is missing, and how much of it.
+fn listed(lacks: &[Lack]) -> String {
+    let each = lacks.iter().map(|lack| format!("{}: {}", lack.name(), lack.count()));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// The beginning of a text that may hold what a caller wrote: an answer's headers have little room.
@@ -340,6 +382,10 @@ impl From<Error> for Status {
         details
             .set_error_info(error.reason(), DOMAIN, [])
             .set_localized_message(language.tag(), error.text());
+        if let Error::ProofRequired(lacks) = &error {
+            let violation = |lack: &Lack| PreconditionViolation::new(lack.name(), "task", lack.count().to_string());
+            details.set_precondition_failure(lacks.iter().map(violation).collect::<Vec<_>>());
+        }
         if let Some(wait) = error.retry_after() {
             details.set_retry_info(Some(wait));
         }

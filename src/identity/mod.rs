@@ -6,6 +6,7 @@ pub mod national_id;
 pub mod password;
 pub mod revoked;
 pub mod seal;
+pub mod telegram;
 pub mod token;
 pub mod totp;
 
@@ -18,6 +19,7 @@ pub use api_token::ApiTokenText;
 pub use password::{Passwords, Verdict, hash_password};
 pub use revoked::Revocations;
 pub use seal::{Seal, Secret, secret_hash};
+pub use telegram::TelegramClaims;
 pub use token::{Grant, Tokens};
 pub use totp::{Factor, Fits};
 

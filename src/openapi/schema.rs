@@ -102,7 +102,10 @@ impl Schemas {
             Kind::String => json!({ "type": "string" }),
             Kind::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
             Kind::Enum(kind) => self.enumeration(kind),
-            Kind::Message(message) => known(message.full_name()).unwrap_or_else(|| self.message(message)),
+            Kind::Message(message) => match descriptor::bare_list(message) {
+                Some(list) if self.older => return self.field(&list),
+                _ => known(message.full_name()).unwrap_or_else(|| self.message(message)),
+            },
         };
         with(schema, rules::of_value(&kind, rules))
     }

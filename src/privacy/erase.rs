@@ -84,6 +84,7 @@ pub async fn erase(tx: &Tx<'_>, ready: Ready, actor: Option<UserId>, now: Timest
     let agents_before = store::agent::find(tx, &agents).await?;
     let tasks_before = store::task::find(tx, &tasks).await?;
     let emergencies = store::erase::emergencies_naming(tx, &tasks, &traces).await?;
+    let details = store::erase::details_naming(tx, &traces).await?;
     let cleared = store::erase::by_map(tx, user).await?;
     let version = store::erase::bury(tx, user, now).await?;
     store::revocation::add(tx, Revoked::User { user, version }, now).await?;
@@ -121,7 +122,7 @@ pub async fn erase(tx: &Tx<'_>, ready: Ready, actor: Option<UserId>, now: Timest
         erasures,
         forgotten: Forgotten {
             user,
-            things: task_names.chain(emergency_names).collect(),
+            things: task_names.chain(emergency_names).chain(details).collect(),
             pattern: traces.json_pattern(),
         },
     })

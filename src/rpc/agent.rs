@@ -127,8 +127,13 @@ async fn update(app: &App, call: &Call, request: pb::UpdateAgentRequest) -> Resu
         return Ok(answer);
     }
     let mut agent = live(&change, id, &etag).await?;
+    let unit = agent.profile.unit.clone();
     agent_mask::apply(&mut agent.profile, &wire, request.update_mask.as_ref())?;
     let agent = store::agent::save(change.tx(), &agent, change.now).await?;
+    if agent.profile.unit != unit {
+        store::position::lock(change.tx(), [id]).await?;
+        store::geofence::reassign(change.tx(), id).await?;
+    }
     change.agent_fact(FactKind::AgentUpdated, agent.clone());
     done(change, &agent).await
 }

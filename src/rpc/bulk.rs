@@ -17,6 +17,7 @@ use crate::{
     },
     error::{Error, Result},
     pb::{self, BatchChangeStatus, bulk_service_server::BulkService},
+    store,
 };
 
 /// The service.
@@ -83,9 +84,8 @@ async fn change(app: &App, call: &Call, request: pb::BatchChangeTasksRequest) ->
     let mut conn = app.database.lease().await?;
     let asked = tried("BatchChangeTasks", &request.request_id, request.validate_only);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
-    let ids: Vec<TaskId> = request.tasks.iter().map(|task| TaskId(task.id)).collect();
-    let agent = Some(AgentId(request.agent_id)).filter(|agent| agent.0 != 0);
-    task::lock_with_agents(&change, &ids, agent.as_slice()).await?;
+    let ids = request.tasks.iter().map(|task| TaskId(task.id)).collect();
+    lock(&change, &ids, AgentId(request.agent_id)).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
@@ -147,58 +147,27 @@ async fn one(
     Ok(result)
 }
 
-/// Does what the single RPC would do.
+/// Does what the single RPC would do. Tasks and agents are locked.
 async fn act(
     change: &mut Change<'_>,
     action: Action,
     chosen: &pb::ChosenTask,
     request: &pb::BatchChangeTasksRequest,
 ) -> Result<Task> {
-    let (id, etag, request_id) = (chosen.id, chosen.etag.clone(), String::new());
-    let (reason, agent_id) = (request.reason.clone(), request.agent_id);
-    let step = |etag| pb::TaskStepRequest {
-        id,
-        reason,
-        etag,
-        request_id: String::new(),
-        reported_time: None,
-    };
+    let task = change.task(TaskId(chosen.id), &chosen.etag).await?;
+    let agents: Vec<AgentId> = task.assignments.iter().map(|on| on.agent).collect();
+    let agent = AgentId(request.agent_id);
     match action {
         Action::Start | Action::Pause | Action::Resume | Action::Finish | Action::Cancel => {
-            task::take_step(change, action, &step(etag)).await
+            task::take(change, task, action, &agents, &request.reason).await
         }
-        Action::Undelete => task::restore(change, &step(etag)).await,
-        Action::Delete => task::remove(change, &pb::DeleteTaskRequest { id, etag, request_id }).await,
-        Action::Assign => {
-            let exclusive = request.exclusive;
-            let assigned = pb::AssignTaskRequest {
-                id,
-                agent_id,
-                exclusive,
-                etag,
-                request_id,
-            };
-            task::put_on(change, &assigned).await
-        }
-        Action::Unassign => {
-            let unassigned = pb::UnassignTaskRequest {
-                id,
-                agent_id,
-                etag,
-                request_id,
-            };
-            task::take_off(change, &unassigned).await
-        }
+        Action::Undelete => task::restore(change, task, request.reason.clone()).await,
+        Action::Delete => task::remove(change, task, &agents).await,
+        Action::Assign => task::put_on(change, task, agent, request.exclusive).await,
+        Action::Unassign => task::take_off(change, task, agent).await,
         Action::Update => {
-            let task = request.task.clone().map(|task| pb::Task { id, ..task });
-            let updated = pb::UpdateTaskRequest {
-                task,
-                update_mask: request.update_mask.clone(),
-                etag,
-                request_id,
-                validate_only: false,
-            };
-            task::revise(change, &updated).await
+            let wanted = request.task.clone().unwrap_or_default();
+            task::set(change, task, wanted, request.update_mask.as_ref()).await
         }
         Action::Reopen => Err(Error::invalid(
             "action",
@@ -206,6 +175,21 @@ async fn act(
             "is not taken on many at once",
         )),
     }
+}
+
+/// Locks tasks, then whoever is on them, and another agent; nobody can join or leave a task meanwhile. On a task that is not
+/// there for the caller is nobody.
+async fn lock(change: &Change<'_>, ids: &BTreeSet<TaskId>, other: AgentId) -> Result<()> {
+    for id in ids {
+        store::task::lock(change.tx(), *id).await?;
+    }
+    let mut agents: Vec<AgentId> = Some(other).filter(|agent| agent.0 != 0).into_iter().collect();
+    for id in ids {
+        let task = store::task::get(change.tx(), *id).await?;
+        let task = task.filter(|task| task.is_there_for(&change.caller));
+        agents.extend(task.iter().flat_map(|task| &task.assignments).map(|on| on.agent));
+    }
+    store::agent::lock(change.tx(), &agents).await
 }
 
 /// What is answered when nothing lasts because of those that refuse.

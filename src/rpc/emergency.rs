@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     Call,
-    change::{Change, asked},
+    change::{Change, asked, keyed},
     page, wire,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     pb::{self, emergency_service_server::EmergencyService},
     store::{
         self,
-        emergency::Draft,
+        emergency::{Draft, Reporter},
         task::{Draft as TaskDraft, Step},
     },
 };
@@ -96,22 +96,26 @@ impl EmergencyService for Emergencies {
 pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -> Result<Response<pb::Emergency>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("RaiseEmergency", &request.request_id), &request).await?;
-    let reporter = match request.reporter_user_id {
+    let user = match request.reporter_user_id {
         0 => change.caller.user,
         _ if change.caller.level < Level::Supervisor => return Err(Error::Forbidden),
         other => UserId(other),
     };
-    store::emergency::lock_reporter(change.tx(), reporter).await?;
+    let reporter = Reporter {
+        user,
+        mark: keyed(app, &request.reporter_mark),
+    };
+    store::emergency::lock_reporter(change.tx(), &reporter).await?;
     let plan = store::emergency::plan(change.tx()).await?;
-    let earlier = store::emergency::reported(change.tx(), reporter, change.now - plan.repeat).await?;
+    let earlier = store::emergency::reported(change.tx(), &reporter, change.now - plan.repeat).await?;
     if let Some((_, task)) = earlier {
         store::task::lock(change.tx(), task).await?;
     }
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    change.check_known(reporter).await?;
-    let known = store::user::get(change.tx(), reporter).await?;
+    change.check_known(user).await?;
+    let known = store::user::get(change.tx(), user).await?;
     let known = known
         .filter(|user| user.deleted.is_none() && user.erased.is_none())
         .ok_or(Error::NotFound(Missing::User))?;
@@ -121,7 +125,7 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
             return repeat(change, same).await;
         }
     }
-    let id = begin(app, &mut change, &request, &known).await?;
+    let id = begin(app, &mut change, &request, (reporter, &known)).await?;
     let emergency = store::emergency::get(change.tx(), id).await?;
     let emergency = emergency.ok_or_else(|| Error::internal("a new emergency is gone"))?;
     let received = emergency::note(
@@ -134,7 +138,7 @@ pub async fn raise(app: &App, call: &Call, request: pb::RaiseEmergencyRequest) -
     );
     received.await?;
     change.trail.resource("emergency", id.0);
-    change.trail.subject(reporter);
+    change.trail.subject(user);
     change.trail.anew();
     let (emergency, facts) = emergency::call_next(change.tx(), emergency, &plan, FactKind::EmergencyRaised, change.now).await?;
     change.tell(facts);
@@ -158,9 +162,14 @@ async fn repeat(mut change: Change<'_>, mut emergency: Emergency) -> Result<Resp
 }
 
 /// Adds the task and the emergency, due at once.
-async fn begin(app: &App, change: &mut Change<'_>, request: &pb::RaiseEmergencyRequest, reporter: &User) -> Result<EmergencyId> {
+async fn begin(
+    app: &App,
+    change: &mut Change<'_>,
+    request: &pb::RaiseEmergencyRequest,
+    (reporter, user): (Reporter, &User),
+) -> Result<EmergencyId> {
     let now = change.now;
-    let agent = match reporter.agent {
+    let agent = match user.agent {
         Some(agent) => store::agent::get(change.tx(), agent).await?,
         None => None,
     };
@@ -184,7 +193,7 @@ async fn begin(app: &App, change: &mut Change<'_>, request: &pb::RaiseEmergencyR
                 location_description: String::new(),
                 delegate: change.caller.user,
             },
-            creator: reporter.id,
+            creator: user.id,
             reopened_from: None,
             now,
         },
@@ -206,7 +215,7 @@ async fn begin(app: &App, change: &mut Change<'_>, request: &pb::RaiseEmergencyR
     let draft = Draft {
         uid: app.uid(now),
         task: task.id,
-        reporter: Some(reporter.id),
+        reporter,
         source: source(request.source, agent.is_some()),
         location: place,
         description: request.description.clone(),

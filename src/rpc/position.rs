@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use tonic::{Response, Status, Streaming};
 
-use super::{Call, agent_read, page, wire};
+use super::{Call, agent_read, crossing, page, wire};
 use crate::{
     app::App,
     domain::{
@@ -23,10 +23,10 @@ use crate::{
 const REFUSED: usize = 100;
 
 /// Length of a track, unless the request says from when.
-const TRACK: SignedDuration = SignedDuration::from_hours(24);
+pub const TRACK: SignedDuration = SignedDuration::from_hours(24);
 
 /// End of a shift that others do not see in the track of who is off duty.
-const WITHHELD: SignedDuration = SignedDuration::from_mins(15);
+pub const WITHHELD: SignedDuration = SignedDuration::from_mins(15);
 
 /// What became of fixes so far.
 #[derive(Debug, Default)]
@@ -133,12 +133,18 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     let late = late(&fixes, &reporters);
     let within = store::shift::within(&tx, late).await?;
     let usable = sift(fixes, &reporters, &within, now, sum);
-    let known = store::position::namesakes(&tx, usable.iter()).await?;
+    let old = usable.iter().filter(|fix| !is_news(fix, &reporters));
+    let (known, fenced) = tokio::try_join!(store::position::namesakes(&tx, old), store::geofence::any(&tx))?;
     let intake = Intake::of(usable, known);
     store::position::ensure(&tx, &intake.added).await?;
     store::position::add(&tx, &intake.added, now).await?;
     store::position::replace(&tx, &intake.replacing, now).await?;
-    let facts = settle(&tx, &intake, &reporters, &caller, now).await?;
+    let mut facts = Vec::new();
+    if fenced {
+        let kept: Vec<Fix> = intake.kept().copied().collect();
+        facts = crossing::cross(&tx, &kept, &reporters, caller.user, now).await?;
+    }
+    facts.extend(settle(&tx, &intake, &reporters, &caller, now).await?);
     store::outbox::add(&tx, &facts).await?;
     tx.commit().await?;
     if !facts.is_empty() {
@@ -156,7 +162,8 @@ pub fn fixes(request: pb::ReportPositionsRequest) -> Result<Vec<Fix>> {
     request.positions.into_iter().enumerate().map(of).collect()
 }
 
-type Reporters = BTreeMap<AgentId, Reporter>;
+/// Agents of a message that fixes may be of.
+pub type Reporters = BTreeMap<AgentId, Reporter>;
 
 /// Fixes of before their agents last began or ended their duty.
 fn late<'a>(fixes: &'a [Fix], reporters: &'a Reporters) -> impl Iterator<Item = &'a Fix> {
@@ -197,6 +204,12 @@ fn sift(
     usable
 }
 
+/// Whether a fix is later than all that are known of its agent: the history cannot have one of its time.
+fn is_news(fix: &Fix, reporters: &Reporters) -> bool {
+    let latest = reporters.get(&fix.agent).and_then(|reporter| reporter.fix.as_ref());
+    latest.is_some_and(|latest| latest.time < fix.time)
+}
+
 /// Makes the latest fixes of an intake the agents' latest where they are, and tells of the moves.
 async fn settle(
     tx: &store::Tx<'_>,
@@ -210,6 +223,10 @@ async fn settle(
         let before = reporters.get(agent).and_then(|reporter| reporter.fix.as_ref());
         before.is_none_or(|before| fix.cmp_time(before).is_gt())
     });
+    // Whose latest fix was forgotten may have later ones in the history: theirs stays unknown.
+    let forgotten = |fix: &&Fix| reporters.get(&fix.agent).is_some_and(|reporter| reporter.fix.is_none());
+    let overtaken = store::position::overtaken(tx, moved.values().filter(forgotten)).await?;
+    moved.retain(|agent, _| !overtaken.contains(agent));
     let zones = store::position::settle(tx, &moved.values().collect::<Vec<_>>(), now).await?;
     let fact = |fix: Fix| {
         let reporter = reporters.get(&fix.agent)?;
@@ -290,7 +307,7 @@ pub async fn track(app: &App, call: &Call, request: pb::GetTrackRequest) -> Resu
 }
 
 /// Until when others may see an agent's track: of who is off duty, not where they were at the end of the shift.
-async fn shown_until(on: &impl store::Query, agent: AgentId) -> Result<Timestamp> {
+pub async fn shown_until(on: &impl store::Query, agent: AgentId) -> Result<Timestamp> {
     let off_since = store::shift::off_since(on, agent).await?;
     Ok(off_since.map_or(Timestamp::MAX, |since| since - WITHHELD))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -107,15 +108,7 @@ async fn apply(app: &App, call: &Call, mutation: pb::Mutation, result: &mut pb::
         positions,
         emergency,
     } = mutation;
-    if let Some(time) = client_time
-        && !sync::is_credible(wire::time("client_time", time)?, app.clock.now())
-    {
-        return Err(Error::invalid(
-            "client_time",
-            "está demasiado lejos del reloj del servidor",
-            "is too far from the server's clock",
-        ));
-    }
+    reported("client_time", client_time, app.clock.now())?;
     let replayed = match (task_step, positions, emergency) {
         (Some(step), None, None) => {
             let (path, method, action) = step_of(step.action)?;
@@ -166,4 +159,17 @@ fn step_of(action: i32) -> Result<(&'static str, &'static str, Action)> {
         Some(Action::Cancel) => ("/gad.v1.TaskService/CancelTask", "CancelTask", Action::Cancel),
         _ => return Err(Error::invalid("task_step.action", "no es un paso", "is not a step")),
     })
+}
+
+/// When something happened by the clock of who did it.
+pub fn reported(field: &str, time: Option<prost_types::Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
+    let time = time.map(|time| wire::time(field, time)).transpose()?;
+    match time {
+        Some(time) if !sync::is_credible(time, now) => Err(Error::invalid(
+            field,
+            "está demasiado lejos del reloj del servidor",
+            "is too far from the server's clock",
+        )),
+        time => Ok(time),
+    }
 }

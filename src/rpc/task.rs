@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use jiff::Timestamp;
+use prost_types::FieldMask;
 use tonic::{Request, Response, Status};
 
 use super::{
     Call,
     change::{Change, asked, tried},
-    task_mask, task_read as read, wire,
+    detail, sync, task_mask, task_read as read, wire,
 };
 use crate::{
     app::App,
@@ -17,7 +17,6 @@ use crate::{
         access::Caller,
         agent::Duty,
         fact::{Before, FactKind},
-        sync,
         task::{Action, Task},
         user::User,
     },
@@ -116,14 +115,15 @@ impl TaskService for Tasks {
     }
 }
 
-async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Result<Response<pb::Task>> {
+/// CreateTask.
+pub async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Result<Response<pb::Task>> {
     let asked = tried("CreateTask", &request.request_id, request.validate_only);
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let task = make(app, &mut change, request.task.clone().unwrap_or_default()).await?;
+    let task = begin(app, &mut change, request.task.clone().unwrap_or_default()).await?;
     let mut answer = wire::task(&task, &change.caller, change.now);
     if request.validate_only {
         answer.id = 0;
@@ -131,8 +131,8 @@ async fn create(app: &App, call: &Call, request: pb::CreateTaskRequest) -> Resul
     change.commit(answer).await
 }
 
-/// Makes the task that somebody describes, as part of a change.
-pub async fn make(app: &App, change: &mut Change<'_>, wire: pb::Task) -> Result<Task> {
+/// Adds the task that somebody asks for.
+pub async fn begin(app: &App, change: &mut Change<'_>, wire: pb::Task) -> Result<Task> {
     let plan = task_mask::plan(wire, change.caller.user, change.now)?;
     change.check_known(plan.delegate).await?;
     let draft = Draft {
@@ -146,7 +146,7 @@ pub async fn make(app: &App, change: &mut Change<'_>, wire: pb::Task) -> Result<
 }
 
 /// Adds a task with the first line of its history.
-async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
+pub async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, reason: String) -> Result<Task> {
     let task = store::task::insert(change.tx(), draft).await?;
     change.trail.resource("task", task.id.0);
     change.trail.anew();
@@ -167,33 +167,33 @@ async fn add(change: &mut Change<'_>, draft: &Draft, action: Option<Action>, rea
 
 async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Result<Response<pb::Task>> {
     let asked = tried("UpdateTask", &request.request_id, request.validate_only);
-    let id = request.task.as_ref().map_or(0, |task| task.id);
-    if id == 0 {
-        return Err(Error::required("task.id"));
-    }
-    let mut conn = app.database.lease().await?;
-    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
-    store::task::lock(change.tx(), TaskId(id)).await?;
-    if let Some(answer) = change.replay().await? {
-        return Ok(answer);
-    }
-    let task = revise(&mut change, &request).await?;
-    answer(change, &task).await
-}
-
-/// Changes a locked task's own fields, as part of a change.
-pub async fn revise(change: &mut Change<'_>, request: &pb::UpdateTaskRequest) -> Result<Task> {
     let wire = request.task.clone().unwrap_or_default();
+    if wire.id == 0 {
+        return Err(Error::invalid("task.id", "falta", "is required"));
+    }
     let etag = if request.etag.is_empty() {
         wire.etag.clone()
     } else {
         request.etag.clone()
     };
-    let mut task = change.task(TaskId(wire.id), &etag).await?;
+    let id = TaskId(wire.id);
+    let mut conn = app.database.lease().await?;
+    let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
+    store::task::lock(change.tx(), id).await?;
+    if let Some(answer) = change.replay().await? {
+        return Ok(answer);
+    }
+    let task = change.task(id, &etag).await?;
+    let task = set(&mut change, task, wire, request.update_mask.as_ref()).await?;
+    answer(change, &task).await
+}
+
+/// Sets fields of a task, which is locked.
+pub async fn set(change: &mut Change<'_>, mut task: Task, wire: pb::Task, mask: Option<&FieldMask>) -> Result<Task> {
     permit(&task, &change.caller, Action::Update)?;
     let before = Before::of(&task);
     let delegate = task.plan.delegate;
-    task_mask::apply(&mut task.plan, wire, request.update_mask.as_ref())?;
+    task_mask::apply(&mut task.plan, wire, mask)?;
     if task.plan.delegate != delegate {
         change.check_known(task.plan.delegate).await?;
     }
@@ -212,53 +212,56 @@ pub async fn step(
 ) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked(method, &request.request_id), &request).await?;
-    lock_with_agents(&change, &[TaskId(request.id)], &[]).await?;
+    let id = TaskId(request.id);
+    let agents = lock_with_agents(&change, id, &[]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let task = take_step(&mut change, action, &request).await?;
+    let reported = sync::reported("reported_time", request.reported_time, change.now)?;
+    let task = change.task(id, &request.etag).await?;
+    let task = take(&mut change, task, action, &agents, &request.reason).await?;
+    store::task::report_time(change.tx(), task.id, reported).await?;
     answer(change, &task).await
 }
 
-/// Takes a step of a task that is locked with its agents, as part of a change.
-pub async fn take_step(change: &mut Change<'_>, action: Action, request: &pb::TaskStepRequest) -> Result<Task> {
-    let reported = reported(request.reported_time, change.now)?;
-    let mut task = change.task(TaskId(request.id), &request.etag).await?;
+/// Takes a step. Task and agents are locked.
+pub async fn take(change: &mut Change<'_>, mut task: Task, action: Action, agents: &[AgentId], reason: &str) -> Result<Task> {
     permit(&task, &change.caller, action)?;
     let (before, from) = (Before::of(&task), task.state());
-    let crew = change.agents(&agents(&task)).await?;
+    let crew = change.agents(agents).await?;
     task.progress = task.progress.step(action, change.now).map_err(illegal)?;
+    detail::gate(change.tx(), &task, action).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
     store::task::occupy(change.tx(), &task).await?;
-    note(change, &task, action, Some(from), None, request.reason.clone()).await?;
-    store::task::report_time(change.tx(), task.id, reported).await?;
+    note(change, &task, action, Some(from), None, reason.to_owned()).await?;
     change.task_fact(FactKind::TaskStateChanged, &task, before);
     change.tell_of(crew).await?;
-    follow(change, &task, action, &request.reason).await?;
+    follow(change, &task, action, reason).await?;
     Ok(task)
 }
 
-async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Result<Response<pb::Task>> {
+/// DeleteTask.
+pub async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("DeleteTask", &request.request_id), &request).await?;
-    lock_with_agents(&change, &[TaskId(request.id)], &[]).await?;
+    let id = TaskId(request.id);
+    let agents = lock_with_agents(&change, id, &[]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let task = remove(&mut change, &request).await?;
+    let task = change.task(id, &request.etag).await?;
+    let task = remove(&mut change, task, &agents).await?;
     answer(change, &task).await
 }
 
-/// Marks a task deleted that is locked with its agents, as part of a change.
-pub async fn remove(change: &mut Change<'_>, request: &pb::DeleteTaskRequest) -> Result<Task> {
-    let mut task = change.task(TaskId(request.id), &request.etag).await?;
+/// Marks a task deleted. It and its agents are locked.
+pub async fn remove(change: &mut Change<'_>, mut task: Task, agents: &[AgentId]) -> Result<Task> {
     if task.deleted.is_some() {
         return Err(Error::NotFound(Missing::Task));
     }
     let before = Before::of(&task);
-    let agents = agents(&task);
-    let crew = change.agents(&agents).await?;
-    for agent in &agents {
+    let crew = change.agents(agents).await?;
+    for agent in agents {
         store::task::unassign(change.tx(), task.id, *agent).await?;
     }
     task.deleted = Some(change.now);
@@ -273,23 +276,23 @@ pub async fn remove(change: &mut Change<'_>, request: &pb::DeleteTaskRequest) ->
 async fn undelete(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("UndeleteTask", &request.request_id), &request).await?;
-    store::task::lock(change.tx(), TaskId(request.id)).await?;
+    let id = TaskId(request.id);
+    store::task::lock(change.tx(), id).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let task = restore(&mut change, &request).await?;
+    let task = change.task(id, &request.etag).await?;
+    let task = restore(&mut change, task, request.reason).await?;
     answer(change, &task).await
 }
 
-/// Takes the deletion of a locked task back, as part of a change.
-pub async fn restore(change: &mut Change<'_>, request: &pb::TaskStepRequest) -> Result<Task> {
-    let mut task = change.task(TaskId(request.id), &request.etag).await?;
+/// Takes the deletion of a locked task back.
+pub async fn restore(change: &mut Change<'_>, mut task: Task, reason: String) -> Result<Task> {
     if task.deleted.take().is_none() {
         return Err(Error::NotDeleted);
     }
     let before = Before::of(&task);
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    let reason = request.reason.clone();
     note(change, &task, Action::Undelete, Some(task.state()), None, reason).await?;
     change.task_fact(FactKind::TaskUndeleted, &task, before);
     Ok(task)
@@ -328,20 +331,21 @@ async fn reopen(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<
 async fn assign(app: &App, call: &Call, request: pb::AssignTaskRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("AssignTask", &request.request_id), &request).await?;
-    store::task::lock(change.tx(), TaskId(request.id)).await?;
-    store::agent::lock(change.tx(), &[AgentId(request.agent_id)]).await?;
+    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
+    store::task::lock(change.tx(), id).await?;
+    store::agent::lock(change.tx(), &[agent_id]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let task = put_on(&mut change, &request).await?;
+    let task = change.task(id, &request.etag).await?;
+    let task = put_on(&mut change, task, agent_id, request.exclusive).await?;
     answer(change, &task).await
 }
 
-/// Puts a locked agent on a locked task, as part of a change.
-pub async fn put_on(change: &mut Change<'_>, request: &pb::AssignTaskRequest) -> Result<Task> {
-    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
-    let task = change.task(id, &request.etag).await?;
+/// Puts an agent on a task. Both are locked.
+pub async fn put_on(change: &mut Change<'_>, task: Task, agent_id: AgentId, exclusive: bool) -> Result<Task> {
     permit(&task, &change.caller, Action::Assign)?;
+    let id = task.id;
     let crew = change.agents(&[agent_id]).await?;
     let agent = crew
         .first()
@@ -350,18 +354,18 @@ pub async fn put_on(change: &mut Change<'_>, request: &pb::AssignTaskRequest) ->
     if task.assignments.iter().any(|assignment| assignment.agent == agent_id) {
         return Err(Error::AlreadyAssigned);
     }
-    if request.exclusive && agent.duty != Duty::Available {
+    if exclusive && agent.duty != Duty::Available {
         return Err(Error::AgentOffDuty);
     }
-    if request.exclusive && agent.occupied {
+    if exclusive && agent.occupied {
         return Err(Error::AgentBusy);
     }
     let before = Before::of(&task);
-    let occupying = request.exclusive || task.state().occupies();
-    store::task::assign(change.tx(), id, agent_id, request.exclusive, occupying, change.now).await?;
+    let occupying = exclusive || task.state().occupies();
+    store::task::assign(change.tx(), id, agent_id, exclusive, occupying, change.now).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    let (state, agent) = (Some(task.state()), Some(agent_id));
-    note(change, &task, Action::Assign, state, agent, String::new()).await?;
+    let (state, reason) = (Some(task.state()), String::new());
+    note(change, &task, Action::Assign, state, Some(agent_id), reason).await?;
     change.task_fact(FactKind::TaskAssigned, &task, before);
     change.tell_of(crew).await?;
     Ok(task)
@@ -370,19 +374,19 @@ pub async fn put_on(change: &mut Change<'_>, request: &pb::AssignTaskRequest) ->
 async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> Result<Response<pb::Task>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("UnassignTask", &request.request_id), &request).await?;
-    store::task::lock(change.tx(), TaskId(request.id)).await?;
-    store::agent::lock(change.tx(), &[AgentId(request.agent_id)]).await?;
+    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
+    store::task::lock(change.tx(), id).await?;
+    store::agent::lock(change.tx(), &[agent_id]).await?;
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let task = take_off(&mut change, &request).await?;
+    let task = change.task(id, &request.etag).await?;
+    let task = take_off(&mut change, task, agent_id).await?;
     answer(change, &task).await
 }
 
-/// Takes a locked agent off a locked task, as part of a change.
-pub async fn take_off(change: &mut Change<'_>, request: &pb::UnassignTaskRequest) -> Result<Task> {
-    let (id, agent_id) = (TaskId(request.id), AgentId(request.agent_id));
-    let task = change.task(id, &request.etag).await?;
+/// Takes an agent off a task. Both are locked.
+pub async fn take_off(change: &mut Change<'_>, task: Task, agent_id: AgentId) -> Result<Task> {
     entitle(&task, &change.caller, Action::Unassign)?;
     if task.deleted.is_none() && task.state().is_open() && !task.assignments.iter().any(|on| on.agent == agent_id) {
         return Err(Error::NotAssigned);
@@ -390,10 +394,10 @@ pub async fn take_off(change: &mut Change<'_>, request: &pb::UnassignTaskRequest
     permit(&task, &change.caller, Action::Unassign)?;
     let before = Before::of(&task);
     let crew = change.agents(&[agent_id]).await?;
-    store::task::unassign(change.tx(), id, agent_id).await?;
+    store::task::unassign(change.tx(), task.id, agent_id).await?;
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    let (state, agent) = (Some(task.state()), Some(agent_id));
-    note(change, &task, Action::Unassign, state, agent, String::new()).await?;
+    let (state, reason) = (Some(task.state()), String::new());
+    note(change, &task, Action::Unassign, state, Some(agent_id), reason).await?;
     change.task_fact(FactKind::TaskUnassigned, &task, before);
     change.tell_of(crew).await?;
     follow(change, &task, Action::Unassign, "").await?;
@@ -425,36 +429,17 @@ fn entitle(task: &Task, caller: &Caller, action: Action) -> Result<()> {
     }
 }
 
-/// Locks tasks, then whoever is on them, and other agents; nobody can join or leave a task meanwhile. On a task that is not there
-/// for the caller is nobody: it is asked for like one that is not there at all.
-pub async fn lock_with_agents(change: &Change<'_>, ids: &[TaskId], others: &[AgentId]) -> Result<()> {
-    let ids: BTreeSet<TaskId> = ids.iter().copied().collect();
-    for id in &ids {
-        store::task::lock(change.tx(), *id).await?;
-    }
-    let mut crew = others.to_vec();
-    for id in ids {
-        let task = store::task::get(change.tx(), id).await?;
-        crew.extend(task.filter(|task| task.is_there_for(&change.caller)).iter().flat_map(agents));
-    }
-    store::agent::lock(change.tx(), &crew).await
-}
-
-fn agents(task: &Task) -> Vec<AgentId> {
-    task.assignments.iter().map(|assignment| assignment.agent).collect()
-}
-
-/// When a step happened by the clock of who took it.
-fn reported(wire: Option<prost_types::Timestamp>, now: Timestamp) -> Result<Option<Timestamp>> {
-    let reported = wire.map(|time| wire::time("reported_time", time)).transpose()?;
-    match reported {
-        Some(time) if !sync::is_credible(time, now) => Err(Error::invalid(
-            "reported_time",
-            "está demasiado lejos del reloj del servidor",
-            "is too far from the server's clock",
-        )),
-        reported => Ok(reported),
-    }
+/// Locks a task, then whoever is on it and some more; nobody can join or leave it meanwhile. On a task that is not there for the
+/// caller is nobody: it is asked for like one that is not there at all.
+pub async fn lock_with_agents(change: &Change<'_>, id: TaskId, more: &[AgentId]) -> Result<Vec<AgentId>> {
+    store::task::lock(change.tx(), id).await?;
+    let task = store::task::get(change.tx(), id).await?;
+    let task = task.filter(|task| task.is_there_for(&change.caller));
+    let assignments = task.map(|task| task.assignments).unwrap_or_default();
+    let agents: BTreeSet<AgentId> = assignments.iter().map(|on| on.agent).chain(more.iter().copied()).collect();
+    let agents: Vec<AgentId> = agents.into_iter().collect();
+    store::agent::lock(change.tx(), &agents).await?;
+    Ok(agents)
 }
 
 /// The emergency that a task is for follows it.
@@ -486,7 +471,8 @@ async fn note(
     store::task::add_step(change.tx(), task.id, &step).await
 }
 
-async fn answer(change: Change<'_>, task: &Task) -> Result<Response<pb::Task>> {
+/// Commits, and answers with the task.
+pub async fn answer(change: Change<'_>, task: &Task) -> Result<Response<pb::Task>> {
     let answer = wire::task(task, &change.caller, change.now);
     change.commit(answer).await
 }

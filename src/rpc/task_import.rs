@@ -199,7 +199,7 @@ async fn one(
         if !code.is_empty() && (tried.contains(code) || store::task::has_code(change.tx(), code).await?) {
             return Err(Error::CodeTaken);
         }
-        task::make(app, change, request.task.unwrap_or_default()).await
+        task::begin(app, change, request.task.unwrap_or_default()).await
     };
     match made.await {
         Ok(task) => {

@@ -354,6 +354,7 @@ impl Ear<'_> {
             Subject::Task(task) => pb::event::Resource::Task(wire::task(task, &self.interest.caller, self.app.clock.now())),
             Subject::Agent(agent) => pb::event::Resource::Agent(wire::agent(agent, self.lens())),
             Subject::Emergency(emergency) => pb::event::Resource::Emergency(wire::emergency(emergency)),
+            Subject::Geofence(event) => pb::event::Resource::GeofenceEvent(super::geofence::wire_event(event, self.lens())),
             Subject::Fix {
                 fix,
                 user,

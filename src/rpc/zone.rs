@@ -108,6 +108,7 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateZoneRequest) -> R
     let saved = store::zone::save(change.tx(), &zone, change.now).await?;
     if saved.boundary != before.boundary {
         resettle(&mut change, saved.id, false).await?;
+        store::geofence::rearm(change.tx(), saved.id).await?;
     }
     change.commit(wire::zone(&saved)).await
 }
@@ -122,7 +123,7 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteZoneRequest) -> R
         return Ok(answer);
     }
     let zone = present(&change, ZoneId(request.id), &request.etag).await?;
-    let count = store::zone::limited(change.tx(), zone.id).await?;
+    let count = store::zone::limited(change.tx(), zone.id).await? + store::geofence::count(change.tx(), zone.id).await?;
     if count > 0 {
         return Err(Error::StillInUse { count });
     }

@@ -25,8 +25,10 @@ pub struct OlderRest {
 pub struct Streams {
     /// Paths of their methods, such as `/gad.v1.EventService/Watch`.
     pub methods: Vec<String>,
-    /// Templates of their REST routes, such as `/v1/events:watch`.
+    /// Templates of the REST routes of those that answer in streams, such as `/v1/events:watch`.
     pub routes: Vec<String>,
+    /// Templates of the REST routes of those that are asked in streams: their bodies are as long as the server lets them be.
+    pub uploads: Vec<String>,
 }
 
 /// An expression for paths, with `{names}` in them or not.
@@ -81,6 +83,7 @@ pub fn envoy_yaml(settings: &EnvoySettings, services: &[String], older: &OlderRe
         ("@listing_paths@", text(&older.listing_paths)),
         ("@stream_methods@", text(&any_of(&streams.methods))),
         ("@stream_routes@", text(&any_of(&streams.routes))),
+        ("@upload_routes@", text(&any_of(&streams.uploads))),
     ];
     values
         .iter()
@@ -273,6 +276,7 @@ mod tests {
         let streams = Streams {
             methods: vec!["/gad.v1.EventService/Watch".to_owned()],
             routes: vec!["/v1/events:watch".to_owned()],
+            uploads: vec!["/v1/tasks/{task_id}/attachments".to_owned()],
         };
         envoy_yaml(&settings, &["gad.v1.TaskService".to_owned()], &older, &streams)
     }

@@ -260,6 +260,7 @@ impl Stack {
             .env("RATE_LIMIT_HANDSHAKES", self.settings.rate_limit_handshakes.to_string())
             .env("FRONTEND_URL", format!("http://{}", local(self.addresses.public)))
             .env("GAD_MAIL_DIR", self.home.join("mail"))
+            .env("GAD_FILES_DIR", self.home.join("files"))
             .env("GAD_OPEN_REGISTRATION", "true")
             .env("GAD_LAME_DUCK_SECONDS", "0")
             .env("GAD_DRAIN_SECONDS", DRAIN_SECONDS.to_string());

@@ -105,8 +105,8 @@ fn conditions(filter: &Filter) -> Conditions {
     all
 }
 
-/// Follows [`Availability::from_duty`].
-fn of_availability(availability: Availability) -> String {
+/// The condition that an agent `a` has an availability. Follows [`Availability::from_duty`].
+pub fn of_availability(availability: Availability) -> String {
     let work = "exists (select from assignments w where w.agent_id = a.id and w.occupying)";
     match availability {
         Availability::Available => format!("a.duty = {} and not {work}", Duty::Available as i16),

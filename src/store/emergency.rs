@@ -94,22 +94,50 @@ pub async fn due(on: &impl Query, now: Timestamp, limit: i64) -> Result<Vec<(Eme
 /// Class of the advisory locks that order the reports of one person.
 const LOCK_CLASS: i32 = 6;
 
+/// Who reports: a user, and for whom, if that is somebody else; the mark is a keyed hash, or empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reporter {
+    /// The user.
+    pub user: UserId,
+    /// What tells apart for whom it is.
+    pub mark: String,
+}
+
 /// Waits until nobody else reports in this person's name. Comes before everything else.
-pub async fn lock_reporter(tx: &Tx<'_>, user: UserId) -> Result<()> {
-    tx.run_sql("select pg_advisory_xact_lock($1, hashint8($2))", &[&LOCK_CLASS, &user.0])
-        .await
+pub async fn lock_reporter(tx: &Tx<'_>, reporter: &Reporter) -> Result<()> {
+    tx.run_sql(
+        "select pg_advisory_xact_lock($1, hashint8($2) # hashtext($3))",
+        &[&LOCK_CLASS, &reporter.user.0, &reporter.mark],
+    )
+    .await
 }
 
 /// The latest open emergency that a person has reported since then.
-pub async fn reported(on: &impl Query, user: UserId, since: Timestamp) -> Result<Option<(EmergencyId, TaskId)>> {
+pub async fn reported(on: &impl Query, reporter: &Reporter, since: Timestamp) -> Result<Option<(EmergencyId, TaskId)>> {
     let row = on
         .row(
-            "select id, task_id from emergencies where reporter_user_id = $1 and create_time >= $2 and state < 5
+            "select id, task_id from emergencies
+             where reporter_user_id = $1 and reporter_mark = $3 and create_time >= $2 and state < 5
              order by id desc limit 1",
-            &[&user.0, &since],
+            &[&reporter.user.0, &since, &reporter.mark],
         )
         .await?;
     row.map(|row| Ok((EmergencyId(row.read("id")?), TaskId(row.read("task_id")?))))
+        .transpose()
+}
+
+/// Who was sent first of those who are on an emergency, and how far from the place they are, in metres.
+pub async fn first_sent(on: &impl Query, id: EmergencyId) -> Result<Option<(AgentId, f64)>> {
+    let row = on
+        .row(
+            "select s.agent_id, coalesce(st_distance(t.location, l.location, true), 0) as meters
+             from emergencies e join tasks t on t.id = e.task_id join assignments s on s.task_id = t.id
+             left join agent_locations l on l.agent_id = s.agent_id
+             where e.id = $1 order by s.create_time, s.agent_id limit 1",
+            &[&id.0],
+        )
+        .await?;
+    row.map(|row| Ok((AgentId(row.read("agent_id")?), row.read("meters")?)))
         .transpose()
 }
 
@@ -121,7 +149,7 @@ pub struct Draft {
     /// The task it is worked on by.
     pub task: TaskId,
     /// Who reports it.
-    pub reporter: Option<UserId>,
+    pub reporter: Reporter,
     /// From where.
     pub source: Source,
     /// The place, if anybody knows it.
@@ -145,17 +173,18 @@ pub async fn insert(tx: &Tx<'_>, draft: &Draft) -> Result<EmergencyId> {
     } = draft;
     let row = tx
         .one(
-            "insert into emergencies (uid, task_id, reporter_user_id, source, location, description, state, stage, due_time,
-                                      create_time, update_time)
-             values ($1, $2, $3, $4, $5, $6, 1, 1, $7, $7, $7) returning id",
+            "insert into emergencies (uid, task_id, reporter_user_id, reporter_mark, source, location, description, state, stage,
+                                      due_time, create_time, update_time)
+             values ($1, $2, $3, $8, $4, $5, $6, 1, 1, $7, $7, $7) returning id",
             &[
                 uid,
                 &task.0,
-                &reporter.map(|user| user.0),
+                &reporter.user.0,
                 &(*source as i16),
                 &location.map(Place),
                 description,
                 now,
+                &reporter.mark,
             ],
         )
         .await?;

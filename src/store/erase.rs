@@ -152,6 +152,28 @@ pub async fn emergencies_naming(on: &impl Query, tasks: &[TaskId], traces: &Trac
     rows.iter().map(|row| Ok(EmergencyId(row.read("id")?))).collect()
 }
 
+/// What tasks have beside themselves, and templates, whose texts name the person: as the audit names them.
+pub async fn details_naming(on: &impl Query, traces: &Traces) -> Result<Vec<String>> {
+    let Some(pattern) = traces.pattern() else {
+        return Ok(Vec::new());
+    };
+    let rows = on
+        .rows(
+            "select 'comment/' || id as name from comments where text ~* $1
+             union all
+             select 'attachment/' || id from attachments where file_name ~* $1 or note ~* $1
+             union all
+             select 'checklist_item/' || id from checklist_items where title ~* $1
+             union all
+             select 'task_template/' || id from task_templates
+             where display_name ~* $1 or title ~* $1 or description ~* $1 or location_description ~* $1
+                or array_to_string(checklist, chr(10)) ~* $1",
+            &[&pattern],
+        )
+        .await?;
+    rows.iter().map(|row| row.read("name")).collect()
+}
+
 /// Puts the pseudonym where others wrote of the person: in these tasks, and wherever else the map says that they may have.
 pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces, now: Timestamp) -> Result<()> {
     let name = pseudonym(user);
@@ -187,6 +209,7 @@ pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces
             &[&pattern, &name],
         )
         .await?;
+        unname_details(tx, &pattern, &name).await?;
         tx.run(
             "update location_reveals set reason = regexp_replace(reason, $2, $3, 'gi')
              where user_id = $1 and reason ~* $2",
@@ -203,6 +226,31 @@ pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces
         .await?;
     }
     forget_answers(tx, &traces.all).await
+}
+
+/// The same in what tasks have beside themselves, and in templates.
+async fn unname_details(tx: &Tx<'_>, pattern: &str, name: &str) -> Result<()> {
+    for sql in [
+        "update comments set text = regexp_replace(text, $1, $2, 'gi'), revision = revision + 1 where text ~* $1",
+        "update attachments
+         set file_name = left(regexp_replace(file_name, $1, $2, 'gi'), 200), note = regexp_replace(note, $1, $2, 'gi')
+         where file_name ~* $1 or note ~* $1",
+        "update checklist_items set title = left(regexp_replace(title, $1, $2, 'gi'), 200), revision = revision + 1
+         where title ~* $1",
+        "update task_templates
+         set display_name = left(regexp_replace(display_name, $1, $2, 'gi'), 100),
+             title = left(regexp_replace(title, $1, $2, 'gi'), 200),
+             description = regexp_replace(description, $1, $2, 'gi'),
+             location_description = left(regexp_replace(location_description, $1, $2, 'gi'), 200),
+             checklist = array(select left(regexp_replace(l.line, $1, $2, 'gi'), 200)
+                               from unnest(checklist) with ordinality l (line, place) order by l.place),
+             revision = revision + 1
+         where display_name ~* $1 or title ~* $1 or description ~* $1 or location_description ~* $1
+            or array_to_string(checklist, chr(10)) ~* $1",
+    ] {
+        tx.run(sql, &[&pattern, &name]).await?;
+    }
+    Ok(())
 }
 
 /// A text with the pseudonym for what names the person.
@@ -249,12 +297,21 @@ mod tests {
             .flat_map(|table| table.mentions.iter().map(|column| (table.name, *column)))
             .collect();
         let handled = [
+            ("attachments", "file_name"),
+            ("attachments", "note"),
+            ("checklist_items", "title"),
+            ("comments", "text"),
             ("emergencies", "description"),
             ("emergency_steps", "note"),
             ("location_reveals", "reason"),
             ("outbox", "fact"),
             ("replays", "response"),
             ("task_history", "reason"),
+            ("task_templates", "checklist"),
+            ("task_templates", "description"),
+            ("task_templates", "display_name"),
+            ("task_templates", "location_description"),
+            ("task_templates", "title"),
             ("tasks", "description"),
             ("tasks", "location_description"),
             ("tasks", "title"),

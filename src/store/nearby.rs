@@ -29,6 +29,9 @@ const REACH: i64 = 2000;
 /// Obstacles that an answer names at most.
 const OBSTACLES: usize = 100;
 
+/// Obstacles that a walk comes by at most: those beyond the last that is wanted fall away again.
+const MET: usize = OBSTACLES + OBSTACLES / 4;
+
 /// Least and greatest ratio of a geodesic on the WGS 84 ellipsoid to the great circle between the same places on the
 /// sphere of 6 371 008.8 m that `<->` measures on: radii of curvature, 6 335 439 m (meridian at the equator) and
 /// 6 399 594 m (poles), over the sphere's.
@@ -81,15 +84,33 @@ pub struct Neighbors {
 pub async fn find(on: &impl Query, wanted: &Wanted) -> Result<Neighbors> {
     // Some more than wanted: the order of the walk differs a little from that of the geodesics.
     let mut enough = wanted.count + wanted.count / 8 + 2;
-    loop {
+    let mut walk = loop {
         let walk = walk(on, wanted, enough).await?;
-        if walk.able.len() < enough {
-            return all(on, wanted, walk).await;
-        }
-        if walk.is_certain(wanted.count) {
-            return Ok(walk.neighbors(wanted));
+        if walk.able.len() < enough || walk.is_certain(wanted.count) {
+            break walk;
         }
         enough *= 4;
+    };
+    if walk.able.len() < enough {
+        walk.able = nearest(on, wanted, true, wanted.count, wanted.radius_meters).await?;
+        walk.is_cut = true;
+    }
+    let is_cut = walk.is_cut;
+    let mut neighbors = walk.neighbors(wanted);
+    // Of many obstacles the nearest will do; of few none may be missing.
+    if is_cut && neighbors.unable.len() < OBSTACLES {
+        let last = neighbors.last(wanted.count);
+        let mut unable = nearest(on, wanted, false, OBSTACLES, last.or(wanted.radius_meters)).await?;
+        unable.retain(|near| last.is_none_or(|last| near.meters < last));
+        neighbors.unable = unable;
+    }
+    Ok(neighbors)
+}
+
+impl Neighbors {
+    /// Distance of the last that can go, if there are as many as wanted.
+    fn last(&self, count: usize) -> Option<f64> {
+        self.able.get(count - 1).map(|last| last.meters)
     }
 }
 
@@ -100,6 +121,8 @@ struct Walk {
     unable: Vec<Near>,
     /// How far it went, in metres on the sphere.
     end: f64,
+    /// It did not take all that cannot go up to its end.
+    is_cut: bool,
 }
 
 impl Walk {
@@ -113,6 +136,7 @@ impl Walk {
             mut able,
             mut unable,
             end: _,
+            is_cut: _,
         } = self;
         if let Some(radius) = wanted.radius_meters {
             able.retain(|near| near.meters <= radius);
@@ -170,8 +194,7 @@ async fn walk(on: &impl Query, wanted: &Wanted, enough: usize) -> Result<Walk> {
     } = wanted;
     let (user, zones) = seen(sight.as_ref());
     let (center, enough) = (Place(*center), i64::try_from(enough).unwrap_or(i64::MAX));
-    // Those beyond the last that is wanted fall away again.
-    let obstacles = i64::try_from(OBSTACLES + OBSTACLES / 4).unwrap_or(i64::MAX);
+    let obstacles = i64::try_from(MET).unwrap_or(i64::MAX);
     let rows = match radius_meters {
         None => {
             let params: super::database::Params<'_> =
@@ -205,32 +228,12 @@ async fn walk(on: &impl Query, wanted: &Wanted, enough: usize) -> Result<Walk> {
     }
     sort(&mut walk.able);
     sort(&mut walk.unable);
+    walk.is_cut = walk.unable.len() == MET;
     Ok(walk)
 }
 
 fn sort(nears: &mut [Near]) {
     nears.sort_by(|one, other| one.meters.total_cmp(&other.meters).then(one.id.cmp(&other.id)));
-}
-
-/// Looks at everyone who can go; at those who cannot only if the walk did not come by enough of them.
-async fn all(on: &impl Query, wanted: &Wanted, walk: Walk) -> Result<Neighbors> {
-    let able = nearest(on, wanted, true, wanted.count, wanted.radius_meters).await?;
-    let unable = if walk.unable.len() < OBSTACLES {
-        let last = if able.len() == wanted.count {
-            able.last().map(|last| last.meters)
-        } else {
-            None
-        };
-        nearest(on, wanted, false, OBSTACLES, last.or(wanted.radius_meters)).await?
-    } else {
-        walk.unable
-    };
-    Ok(Walk {
-        able,
-        unable,
-        end: f64::INFINITY,
-    }
-    .neighbors(wanted))
 }
 
 /// The nearest agents that can go, or that cannot, without an index on places unless there is a greatest distance.

@@ -138,6 +138,22 @@ pub async fn namesakes(on: &impl Query, fixes: impl Iterator<Item = &Fix>) -> Re
     rows.iter().map(decode).collect()
 }
 
+/// Agents of whom the history has a later fix than this one.
+pub async fn overtaken(on: &impl Query, fixes: impl Iterator<Item = &Fix>) -> Result<BTreeSet<AgentId>> {
+    let (agents, times): (Vec<i64>, Vec<Timestamp>) = fixes.map(|fix| (fix.agent.0, fix.time)).unzip();
+    if agents.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = on
+        .rows(
+            "select k.agent_id from unnest($1::bigint[], $2::timestamptz[]) k (agent_id, fix_time)
+             cross join lateral (select from positions p where p.agent_id = k.agent_id and p.fix_time > k.fix_time limit 1) p",
+            &[&agents, &times],
+        )
+        .await?;
+    rows.iter().map(|row| Ok(AgentId(row.read("agent_id")?))).collect()
+}
+
 static COLUMNS: LazyLock<[Type; 8]> = LazyLock::new(|| {
     // COPY sends no type numbers, so that of `geography`, which every database numbers anew, is not needed.
     let geography = Type::new("geography".to_owned(), 0, Kind::Simple, "public".to_owned());
@@ -338,7 +354,8 @@ pub async fn count_before(on: &impl Query, before: Timestamp) -> Result<i64> {
     .read("n")
 }
 
-/// Forgets where an agent was last.
+/// Forgets where an agent was last, also to geofences.
 pub async fn forget_latest(tx: &Tx<'_>, agent: AgentId) -> Result<u64> {
+    tx.run("delete from geofence_places where agent_id = $1", &[&agent.0]).await?;
     tx.run("delete from agent_locations where agent_id = $1", &[&agent.0]).await
 }

@@ -78,7 +78,11 @@ pub async fn count(on: &impl Query, kind: Kind, before: Timestamp) -> Result<i64
 /// forgotten here but erased: see [`users_due`]; nor is the audit: see [`super::audit::drop_rows`].
 pub async fn forget(tx: &Tx<'_>, kind: Kind, before: Timestamp, limit: i64) -> Result<i64> {
     let sql = match kind {
-        Kind::Positions => return super::position::drop_before(tx, before).await,
+        Kind::Positions => {
+            // What fixes have told at geofences goes with them.
+            super::geofence_event::forget(tx, before).await?;
+            return super::position::drop_before(tx, before).await;
+        }
         Kind::DeletedTasks => return forget_tasks(tx, before, limit).await,
         Kind::DeletedUsers | Kind::Audit => return Ok(0),
         Kind::Shifts => "delete from shifts where ctid = any(array(select ctid from shifts where end_time < $1 limit $2))",

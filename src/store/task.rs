@@ -86,6 +86,15 @@ pub async fn open_after(on: &impl Query, after: i64, sight: Option<&Sight>, limi
         .collect()
 }
 
+static BY_CODE: LazyLock<String> =
+    LazyLock::new(|| format!("select {COLUMNS} from tasks t where t.code = any($1) and t.delete_time is null order by t.code"));
+
+/// A task that was not deleted by its code, as it is written or in capitals.
+pub async fn by_code(on: &impl Query, code: &str) -> Result<Option<Task>> {
+    let codes = [code.to_ascii_uppercase(), code.to_owned()];
+    on.rows(&BY_CODE, &[&codes.as_slice()]).await?.first().map(decode).transpose()
+}
+
 /// Whether a task has this code, deleted or not.
 pub async fn has_code(on: &impl Query, code: &str) -> Result<bool> {
     on.one("select exists (select from tasks where code = $1) as taken", &[&code])

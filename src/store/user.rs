@@ -1,6 +1,6 @@
 //! Users.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -51,6 +51,24 @@ static BY_TELEGRAM: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS
 /// The user with this number at Telegram, whatever became of it.
 pub async fn by_telegram_id(on: &impl Query, telegram_id: i64) -> Result<Option<User>> {
     on.row(&BY_TELEGRAM, &[&telegram_id]).await?.as_ref().map(decode).transpose()
+}
+
+/// Outside names of users, by number.
+pub async fn uids(on: &impl Query, ids: &[i64]) -> Result<HashMap<i64, Uuid>> {
+    let rows = on.rows("select id, uid from users where id = any($1)", &[&ids]).await?;
+    rows.iter().map(|row| Ok((row.read("id")?, row.read("uid")?))).collect()
+}
+
+/// The agent of the user with this outside name; none if either is not there.
+pub async fn agent_of(on: &impl Query, uid: Uuid) -> Result<Option<AgentId>> {
+    let row = on
+        .row(
+            "select a.id from agents a join users u on u.id = a.user_id
+             where u.uid = $1 and a.delete_time is null and u.delete_time is null",
+            &[&uid],
+        )
+        .await?;
+    row.map(|row| Ok(AgentId(row.read("id")?))).transpose()
 }
 
 static BY_LOGIN: LazyLock<String> =
@@ -321,4 +339,15 @@ fn decode_lock(row: &Row) -> Result<Option<Lock>> {
             })
         })
         .transpose()
+}
+
+/// An administrator who is there, the oldest.
+pub async fn first_administrator(on: &impl Query) -> Result<Option<UserId>> {
+    let row = on
+        .row(
+            "select id from users where level = 3 and active and delete_time is null and erase_time is null order by id limit 1",
+            &[],
+        )
+        .await?;
+    row.map(|row| Ok(UserId(row.read("id")?))).transpose()
 }

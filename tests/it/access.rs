@@ -265,7 +265,7 @@ async fn everybody_gets_in_where_the_table_says_and_nowhere_else() {
     let mut stage = Stage {
         doors,
         cast: Cast::of(&world, zones[0]).await,
-        stock: Stock::new(zones),
+        stock: Stock::new(zones, &world.settings.files.files_dir),
         database: world.database().await,
     };
     stage.stock.given("$taken_dni", national_id(&world).await);

@@ -73,6 +73,60 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
             json!({ "id": "$user", "user": { "password": new } }),
         ),
         ("UserService.DeleteUser", json!({ "id": "$user" })),
+        ("TaskService.ListTasks", json!({ "limit": 1 })),
+        ("TaskService.CreateTask", json!({ "tarea": tarea("$user") })),
+        (
+            "TaskService.CreateTask",
+            json!({ "tarea": with_crew(tarea("$user"), "$agent") }),
+        ),
+        ("TaskService.GetTask", json!({ "id": "$task" })),
+        (
+            "TaskService.UpdateTask",
+            json!({ "id": "$task", "tarea": { "titulo": "Ronda" } }),
+        ),
+        (
+            "TaskService.UpdateTask",
+            json!({ "id": "$assigned", "tarea": { "estado": "en_curso" } }),
+        ),
+        (
+            "TaskService.UpdateTask",
+            json!({ "id": "$task", "tarea": { "efectivos_asignados": [] } }),
+        ),
+        ("TaskService.DeleteTask", json!({ "id": "$task" })),
+        ("TaskService.GetTaskHistory", json!({ "id": "$task" })),
+        ("TaskService.GetTaskStatus", json!({ "id": "$task" })),
+        (
+            "TaskService.RaiseEmergency",
+            json!({ "emergencia": { "telegram_id": 0, "lat": 4.65, "lng": -74.07 } }),
+        ),
+        ("GeoService.GetMap", json!({ "center_lat": 4.65, "center_lng": -74.07 })),
+        (
+            "GeoService.SetLocation",
+            json!({ "uuid": "00000000-0000-7000-8000-000000000000", "place": { "lat": 4.65, "lng": -74.07 } }),
+        ),
+        ("StatsService.GetUserStats", json!({ "id": "$user" })),
+        ("StatsService.InvalidateUserStats", json!({ "id": "$user" })),
+        ("StatsService.GetCacheStats", json!({})),
+        ("StatsService.InvalidateCacheKey", json!({ "key": "stats:nothing" })),
+        ("StatsService.InvalidateCachePattern", json!({ "pattern": "stats:nothing*" })),
+        ("StatsService.ClearCache", json!({})),
+        ("StatsService.RunCommand", json!({ "command": { "action": "SYSTEM_STATUS" } })),
+        (
+            "TelegramService.Authenticate",
+            json!({ "persona": { "telegram_id": "$number" } }),
+        ),
+        ("TelegramService.GetAuthentication", json!({ "telegram_id": "$number" })),
+        ("TelegramService.VerifyToken", json!({ "token": "junk" })),
+        (
+            "TelegramService.CreateTelegramTask",
+            json!({ "tarea": { "telegram_id": "$number", "tipo": "operativa", "codigo": "TEL-1", "titulo": "Cortar" } }),
+        ),
+        (
+            "TelegramService.FinalizeTelegramTask",
+            json!({ "tarea": { "telegram_id": "$number", "codigo": "TEL-1" } }),
+        ),
+        ("TelegramService.ListTelegramTasks", json!({ "telegram_id": "$number" })),
+        ("TelegramService.GetTelegramTask", json!({ "codigo": "TEL-1" })),
         ("PrivacyService.ExportData", json!({})),
         ("PrivacyService.DeleteData", json!({ "erasure": {} })),
         ("PrivacyService.GetConsent", json!({})),
@@ -111,7 +165,18 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
 
 /// What a change changes.
 fn about(request: &Value) -> &'static str {
-    let changes = ["phone", "email", "is_active", "nivel", "nombre", "dni", "password"];
+    let changes = [
+        "phone",
+        "email",
+        "is_active",
+        "nivel",
+        "nombre",
+        "dni",
+        "password",
+        "titulo",
+        "estado",
+        "efectivos_asignados",
+    ];
     let bodies = request.as_object().unwrap().values().filter_map(Value::as_object);
     let mut keys = bodies.flat_map(|body| body.keys()).filter(|_| !request["id"].is_null());
     let found = keys.find_map(|key| changes.into_iter().find(|change| change == key));
@@ -146,4 +211,19 @@ pub async fn call(doorway: &Doorway, method: &MethodDescriptor, request: &Value,
         http: Some(status.as_u16()),
         headers,
     }
+}
+
+fn tarea(delegate: &str) -> Value {
+    json!({
+        "codigo": "$username",
+        "titulo": "Patrullar",
+        "tipo": "patrullaje",
+        "inicio_programado": "2030-10-01T10:00:00Z",
+        "delegado_usuario_id": delegate,
+    })
+}
+
+fn with_crew(mut tarea: Value, agent: &str) -> Value {
+    tarea["efectivos_asignados"] = json!([agent]);
+    tarea
 }

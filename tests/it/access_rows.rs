@@ -119,6 +119,7 @@ fn task() -> Value {
 /// Where the good row names too much, or changes what it asks with.
 fn instead() -> Vec<Request> {
     let near = json!({ "latitude": 4.65, "longitude": -74.07 });
+    let city = json!({ "south": 4, "west": -75, "north": 5, "east": -73 });
     let register =
         json!({ "email": "$email", "username": "$username", "password": "tres tristes tigres", "display_name": "Rosa" });
     vec![
@@ -136,6 +137,11 @@ fn instead() -> Vec<Request> {
             "Watch",
             "/0/snapshot_row",
             json!({ "include_snapshot": true, "filter": { "nouns": ["NOUN_TASK"], "task_ids": ["$task"] } }),
+        ),
+        (
+            "MapView",
+            "/agents",
+            json!({ "box": city, "layers": ["MAP_LAYER_AGENTS"], "units": ["$unit"] }),
         ),
         ("Dispatch", "", json!({ "task_id": "$assigned" })),
         ("ExportTasks", "/id", json!({ "filter": { "text": "$word" } })),

@@ -1,7 +1,11 @@
 //! Things of the access matrix: each cell has its own, so that calls are real and none is in another's way. They are numbered
 //! here and made by the database, many at a time.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use gad::{
     config::DEMO_SECRET,
@@ -51,6 +55,8 @@ pub fn kinds(name: &str) -> &'static [Kind] {
     use Kind::{Absent, Foreign, Gone, Own, Seen};
     match name {
         "$task" | "$mine" | "$assigned" | "$running" | "$paused" | "$finished" | "$word" => &[Own, Seen, Foreign, Gone, Absent],
+        "$waiting" | "$blocker" | "$comment" | "$attachment" | "$item" => &[Own, Seen, Foreign, Gone, Absent],
+        "$template" => &[Own, Seen, Foreign, Absent],
         "$agent" | "$me" | "$unit" | "$busy" => &[Own, Seen, Foreign, Gone, Absent],
         "$user" | "$my_user" | "$telegram" | "$person" | "$holder" => &[Own, Seen, Foreign, Gone, Absent],
         "$deleted" | "$gone" => &[Own, Seen, Foreign, Absent],
@@ -58,6 +64,7 @@ pub fn kinds(name: &str) -> &'static [Kind] {
         "$invited" | "$inactive" | "$locked" => &[Seen, Foreign, Gone, Absent],
         "$api_token" | "$session" => &[Own, Foreign, Gone, Absent],
         "$emergency" | "$my_emergency" => &[Own, Seen, Foreign, Absent],
+        "$geofence" => &[Seen, Foreign, Gone, Absent],
         "$zone" => &[Seen, Absent],
         _ => &[],
     }
@@ -73,7 +80,7 @@ pub struct Live {
 }
 
 /// Tables in the order in which they can be filled.
-const TABLES: [&str; 12] = [
+const TABLES: &[&str] = &[
     "zones (id, code, display_name, boundary)",
     "users (id, uid, email, username, password_hash, display_name, level, telegram_id, email_verify_time, create_time, update_time)",
     "user_zones (user_id, zone_id)",
@@ -87,6 +94,14 @@ const TABLES: [&str; 12] = [
             pause_start_time, location, delegate_user_id, creator_user_id, create_time, update_time, delete_time)",
     "assignments (task_id, agent_id, exclusive, occupying, create_time)",
     "emergencies (id, uid, task_id, reporter_user_id, source, state, stage, due_time, create_time, update_time)",
+    "geofences (id, zone_id, display_name, on_enter, on_exit, everybody, margin_meters, max_accuracy_meters, confirmation_count,
+                create_time, update_time, delete_time)",
+    "comments (id, task_id, user_id, kind, text, create_time, update_time)",
+    "blobs (uid, create_time)",
+    "attachments (id, uid, task_id, user_id, kind, file_name, content_type, size_bytes, sha256, create_time)",
+    "checklist_items (id, task_id, title, create_time)",
+    "task_dependencies (task_id, depends_on_task_id, user_id, create_time)",
+    "task_templates (id, uid, display_name, title, kind, priority, location, creator_user_id, create_time, update_time)",
 ];
 
 /// A zone that limits a supervisor, and one that does not; points in them.
@@ -99,6 +114,8 @@ pub struct Stock {
     zones: [i64; 2],
     /// Whose everything is that is nobody's in particular.
     stranger: i64,
+    /// Where files of attachments are.
+    files: PathBuf,
     seal: Seal,
     rows: [Vec<String>; TABLES.len()],
     changes: Vec<String>,
@@ -107,11 +124,12 @@ pub struct Stock {
 
 impl Stock {
     /// Nothing as yet.
-    pub fn new(zones: [i64; 2]) -> Self {
+    pub fn new(zones: [i64; 2], files: &Path) -> Self {
         let mut stock = Self {
             next: 1_000_000,
             zones,
             stranger: 0,
+            files: files.to_owned(),
             seal: Seal::new(DEMO_SECRET.into()),
             rows: std::array::from_fn(|_| Vec::new()),
             changes: Vec::new(),
@@ -265,23 +283,35 @@ impl Stock {
             };
             let (thing, with) = self.make(&name, kind, live);
             made.insert(name, thing);
-            made.extend(with.map(|agent| ("$its_agent".to_owned(), agent.to_string())));
+            made.extend(with.map(|(name, id)| (name.to_owned(), id.to_string())));
         }
         replaced(request, &made)
     }
 
-    /// What a name stands for, and the agent on it if it is a task with one.
-    fn make(&mut self, name: &str, kind: Kind, live: &mut Live) -> (String, Option<i64>) {
+    /// What a name stands for, and what comes with it: the agent on a task, or the task that it waits for.
+    fn make(&mut self, name: &str, kind: Kind, live: &mut Live) -> (String, Option<(&'static str, i64)>) {
         let number = |id: i64| (id.to_string(), None);
         match name {
-            "$task" | "$mine" | "$running" | "$paused" | "$finished" | "$deleted" => number(self.a_task(name, kind, live)),
+            "$task" | "$mine" | "$running" | "$paused" | "$finished" | "$deleted" | "$blocker" => {
+                number(self.a_task(name, kind, live))
+            }
+            "$waiting" => {
+                let (task, stranger) = (self.a_task(name, kind, live), self.stranger);
+                let other = self.task(stranger, Some(0), 1, false);
+                if kind != Kind::Absent {
+                    self.add("task_dependencies", format!("{task}, {other}, {stranger}, now()"));
+                }
+                (task.to_string(), Some(("$its_blocker", other)))
+            }
+            "$comment" | "$attachment" | "$item" => number(self.a_detail(name, kind, live)),
+            "$template" => number(self.a_template(kind, live)),
             "$assigned" => {
                 let (task, user) = (self.a_task(name, kind, live), self.user(Level::Agent));
                 let agent = self.agent(user, 0, false);
                 if kind != Kind::Absent {
                     self.assign(task, agent, 1);
                 }
-                (task.to_string(), Some(agent))
+                (task.to_string(), Some(("$its_agent", agent)))
             }
             "$word" => (format!("w{}", self.a_task(name, kind, live)), None),
             "$agent" | "$me" | "$gone" => number(self.an_agent(name, kind, live)),
@@ -308,6 +338,7 @@ impl Stock {
             "$person" => (format!("p{}", self.a_user(name, kind, live)), None),
             "$api_token" => number(self.an_api_token(kind, live)),
             "$emergency" | "$my_emergency" => number(self.an_emergency(kind, live)),
+            "$geofence" => number(self.a_geofence(kind)),
             "$zone" => number(self.a_zone(kind)),
             "$session" => {
                 let user = if kind == Kind::Foreign { self.stranger } else { live.user };
@@ -344,6 +375,43 @@ impl Stock {
                 task
             }
         }
+    }
+
+    /// Something of a task that is this to the caller; their own if the task is.
+    fn a_detail(&mut self, name: &str, kind: Kind, live: &mut Live) -> i64 {
+        if kind == Kind::Absent {
+            return NOTHING;
+        }
+        let user = if kind == Kind::Own { live.user } else { self.stranger };
+        let (id, task) = (self.id(), self.a_task("$task", kind, live));
+        match name {
+            "$comment" => self.add("comments", format!("{id}, {task}, {user}, 1, 'Dicho', now(), now()")),
+            "$item" => self.add("checklist_items", format!("{id}, {task}, 'Mirar', now()")),
+            _ => {
+                let uid = Uuid::now_v7();
+                let file = uid.simple().to_string();
+                let folder = self.files.join(&file[30..]);
+                fs::create_dir_all(&folder).unwrap();
+                fs::write(folder.join(file), "x").unwrap();
+                self.add("blobs", format!("'{uid}', now()"));
+                let row = format!("{id}, '{uid}', {task}, {user}, 1, 'x.png', 'image/png', 1, sha256('x'), now()");
+                self.add("attachments", row);
+            }
+        }
+        id
+    }
+
+    fn a_template(&mut self, kind: Kind, live: &Live) -> i64 {
+        let (creator, place) = match kind {
+            Kind::Absent => return NOTHING,
+            Kind::Own => (live.user, "null"),
+            Kind::Foreign => (self.stranger, PLACES[1]),
+            Kind::Seen | Kind::Gone => (self.stranger, PLACES[0]),
+        };
+        let id = self.id();
+        let row = format!("{id}, gen_random_uuid(), 'Ronda', 'Ronda', 1, 2, {place}, {creator}, now(), now()");
+        self.add("task_templates", row);
+        id
     }
 
     /// One that nobody is called for before the test is over.
@@ -402,6 +470,17 @@ impl Stock {
             Kind::Absent => NOTHING,
             _ => self.api_token(user, "task.read", kind == Kind::Gone).0,
         }
+    }
+
+    fn a_geofence(&mut self, kind: Kind) -> i64 {
+        if kind == Kind::Absent {
+            return NOTHING;
+        }
+        let (id, zone) = (self.id(), self.zones[usize::from(kind == Kind::Foreign)]);
+        let end = if kind == Kind::Gone { "now()" } else { "null" };
+        let row = format!("{id}, {zone}, 'Cerca', true, true, true, 25, 100, 2, now(), now(), {end}");
+        self.add("geofences", row);
+        id
     }
 
     fn a_zone(&mut self, kind: Kind) -> i64 {

@@ -88,6 +88,23 @@ fn every_rpc_has_a_route_a_rule_and_a_comment() {
 /// Request fields without a rule in the proto, and why that is right. Booleans are always right, and fields
 /// marked "Output" are ignored in requests: both need no line here.
 const FREE: &[(&str, &str)] = &[
+    ("gad.legacy.v1.NewTarea.creado_por_usuario_id", "nobody looks at it"),
+    (
+        "gad.legacy.v1.NewTarea.fin_programado",
+        "any time after the start; the handler compares them",
+    ),
+    (
+        "gad.legacy.v1.TareaChange.efectivos_asignados",
+        "absent is no change; its own field has rules",
+    ),
+    (
+        "gad.legacy.v1.TareaChange.fin_programado",
+        "any time after the start; the handler compares them",
+    ),
+    (
+        "gad.legacy.v1.TareaChange.inicio_programado",
+        "any time; what is none is refused when it is read",
+    ),
     (
         "gad.v1.ApiToken.expire_time",
         "any time to come; the handler compares it with now",
@@ -199,6 +216,42 @@ const FREE: &[(&str, &str)] = &[
     (
         "gad.v1.Mutation.client_time",
         "absent is now; what is too far away is said in the result",
+    ),
+    (
+        "gad.v1.GetTrackLineRequest.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.GetTrackLineRequest.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.HeatmapRequest.end_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.HeatmapRequest.start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.UpdateGeofenceRequest.update_mask",
+        "the handler knows which paths can be changed",
+    ),
+    (
+        "gad.v1.InstantiateTemplateRequest.planned_start_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.PreviewRecurrenceRequest.after_time",
+        "any time; what is none is refused when it is read",
+    ),
+    (
+        "gad.v1.TaskTemplate.location",
+        "tasks may be nowhere; its own fields have rules",
+    ),
+    (
+        "gad.v1.TaskTemplate.recurrence",
+        "absent is made by hand only; its own fields have rules",
     ),
     (
         "gad.v1.RaiseEmergencyRequest.location",
@@ -451,7 +504,10 @@ fn every_change_can_be_repeated_without_harm() {
 
 /// One of each error.
 fn errors() -> Vec<Error> {
-    use gad::domain::task::{Action, State};
+    use gad::domain::{
+        attachment::Lack,
+        task::{Action, State},
+    };
     vec![
         Error::Invalid(Vec::new()),
         Error::PageToken,
@@ -479,6 +535,18 @@ fn errors() -> Vec<Error> {
         Error::NotFound(Missing::Session),
         Error::NotFound(Missing::ApiToken),
         Error::NotFound(Missing::Emergency),
+        Error::NotFound(Missing::Geofence),
+        Error::NotFound(Missing::Comment),
+        Error::NotFound(Missing::Attachment),
+        Error::NotFound(Missing::ChecklistItem),
+        Error::NotFound(Missing::Dependency),
+        Error::NotFound(Missing::Template),
+        Error::FileTooLarge,
+        Error::FileType,
+        Error::ProofRequired(vec![Lack::Photos(1)]),
+        Error::TaskFull,
+        Error::DependencyCycle,
+        Error::DependencyUnfinished,
         Error::TaskNowhere,
         Error::NoAgentAvailable,
         Error::IllegalStep {

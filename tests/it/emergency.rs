@@ -76,7 +76,7 @@ impl Hands {
 }
 
 /// Everybody but these agents goes home; these are on duty, at the place, a hundred metres apart, with fixes of now.
-async fn only(world: &World, agents: &[&Person]) {
+pub async fn only(world: &World, agents: &[&Person]) {
     let database = world.database().await;
     database.execute("update agents set duty = 3", &[]).await.unwrap();
     for (number, agent) in agents.iter().enumerate() {

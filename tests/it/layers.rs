@@ -29,6 +29,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("privacy", &["app", "audit", "domain", "error", "identity", "store"]),
     ("dispatch", &["domain", "error", "store"]),
     ("emergency", &["app", "audit", "dispatch", "domain", "error", "store"]),
+    ("blob", &["app", "clock", "config", "error", "store"]),
+    ("recurring", &["app", "domain", "error", "store"]),
     ("outbound", &[]),
     ("mail", &["clock", "config", "domain", "error", "identity", "store"]),
     ("admin", &["config", "domain", "error", "identity", "store"]),
@@ -38,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "admin",
             "audit",
+            "blob",
             "clock",
             "config",
             "emergency",
@@ -46,6 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "live",
             "mail",
             "privacy",
+            "recurring",
             "store",
         ],
     ),
@@ -54,6 +58,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "app",
             "audit",
+            "blob",
             "codec",
             "descriptor",
             "dispatch",
@@ -84,7 +89,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "rpc",
         ],
     ),
-    ("health", &["app", "error", "store"]),
+    ("health", &["app", "clock", "config", "error", "store"]),
     // `layer` for the words that the older products refuse with.
     ("openapi", &["descriptor", "domain", "error", "layer", "pb"]),
     ("listener", &["config"]),
@@ -119,7 +124,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const MAY_USE: &[(&str, &[&str])] = &[
     (
         "domain",
-        &["idna", "jiff", "serde", "thiserror", "unicode_normalization", "uuid"],
+        &["idna", "jiff", "rrule", "serde", "thiserror", "unicode_normalization", "uuid"],
     ),
     ("language", &["tokio"]),
 ];
@@ -135,6 +140,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("axum", &["files", "health", "openapi", "serve", "telemetry", "ws_bridge"]),
     ("rand", &["seed", "ws_bridge"]),
     ("lettre", &["config", "mail"]),
+    ("rusty_s3", &["blob"]),
 ];
 
 /// Files that may be longer than 500 lines, and why.

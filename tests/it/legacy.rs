@@ -2,7 +2,10 @@
 
 use std::sync::Mutex;
 
-use gad::pb::legacy::{self as pb, auth_service_client::AuthServiceClient};
+use gad::{
+    config::DEMO_BOT_TOKEN,
+    pb::legacy::{self as pb, auth_service_client::AuthServiceClient},
+};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -169,6 +172,8 @@ pub enum Who {
     Supervisor,
     /// An administrator.
     Administrator,
+    /// The Telegram bot.
+    Bot,
 }
 
 /// A request, and what is to come of it.
@@ -270,6 +275,7 @@ impl Row {
             Who::Colleague => Some(world.other_agent().await.token),
             Who::Supervisor => Some(supervisor.token),
             Who::Administrator => Some(administrator.token),
+            Who::Bot => Some(DEMO_BOT_TOKEN.to_owned()),
         };
         let last = *door.last.lock().unwrap();
         let mut path = self.path.to_owned();

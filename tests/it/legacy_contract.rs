@@ -29,6 +29,10 @@ fn rows() -> Vec<Row> {
     let all = [
         crate::legacy_auth::rows(),
         crate::legacy_privacy::rows(),
+        crate::legacy_geo::rows(),
+        crate::legacy_stats::rows(),
+        crate::legacy_task::rows(),
+        crate::legacy_telegram::rows(),
         crate::legacy_user::rows(),
         crate::legacy_usuario::rows(),
     ];
@@ -37,17 +41,34 @@ fn rows() -> Vec<Row> {
 
 /// Where what no row gives is tested: RPC, the answer by its place in the proto, reason, test.
 fn elsewhere() -> Vec<(&'static str, usize, &'static str, &'static str)> {
-    crate::legacy_auth::ELSEWHERE.to_vec()
+    [
+        crate::legacy_auth::ELSEWHERE,
+        crate::legacy_geo::ELSEWHERE,
+        crate::legacy_task::ELSEWHERE,
+        crate::legacy_telegram::ELSEWHERE,
+    ]
+    .concat()
 }
 
 /// What cannot be, and why.
-const NEVER: [(&str, usize, &str, &str); 2] = [
+const NEVER: [(&str, usize, &str, &str); 4] = [
+    ("TaskService.ListTasks", 0, "FORBIDDEN", "nothing in it asks for deleted ones"),
+    (
+        "TaskService.RaiseEmergency",
+        0,
+        "FORBIDDEN",
+        "by whomever it is told, the caller may tell it",
+    ),
     ("AuthService.Register", 1, "IDENTITY_TAKEN", "there is no user name in it"),
     ("AuthService.Logout", 1, "INVALID_FIELD", "nothing is read of its body"),
 ];
 
 /// Paths that are not for all whom their level lets in.
-const BY_OBJECT: [&str; 1] = ["gad.legacy.v1.UserService.UpdateUser"];
+const BY_OBJECT: [&str; 3] = [
+    "gad.legacy.v1.UserService.UpdateUser",
+    "gad.legacy.v1.TaskService.CreateTask",
+    "gad.legacy.v1.TaskService.UpdateTask",
+];
 
 fn older_methods(pool: &DescriptorPool) -> Vec<MethodDescriptor> {
     let mut methods = all_methods(pool);

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     contract::methods,
     doors::{Answer, Door},
-    matrix_rows::{BY_OBJECT, rows},
+    matrix_rows::{BY_OBJECT, NOTHING, rows},
     stage::{Moment, Stage, Who},
 };
 
@@ -161,6 +161,7 @@ fn share(method: &MethodDescriptor) -> &'static str {
         ("AuthService", _) => "auth",
         ("UserService", _) => "users",
         ("PrivacyService", _) => "privacy",
+        ("CommentService" | "AttachmentService" | "ChecklistService" | "DependencyService" | "TemplateService", _) => "details",
         _ => "all else",
     }
 }
@@ -193,6 +194,11 @@ async fn users_answer_alike_through_every_door() {
 #[tokio::test]
 async fn privacy_answers_alike_through_every_door() {
     alike("privacy").await;
+}
+
+#[tokio::test]
+async fn details_of_tasks_answer_alike_through_every_door() {
+    alike("details").await;
 }
 
 #[tokio::test]
@@ -252,7 +258,15 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "SeeEmergency" | "AcknowledgeEmergency" | "ArriveAtEmergency" => request["note"] = json!("Otra nota"),
         "BatchChangeTasks" => request["reason"] = json!("Otra razón"),
         "ImportTasks" => request["all_or_nothing"] = json!(true),
+        "CreateComment" => request["text"] = json!("Otra cosa"),
+        "UploadAttachment" => request["file_name"] = json!("otra.png"),
+        "CreateChecklistItem" => request["title"] = json!("Otra cosa"),
+        "DeleteAttachment" => request["id"] = json!(NOTHING),
+        "AddDependency" | "RemoveDependency" => request["depends_on_task_id"] = json!(NOTHING),
+        "CreateTemplate" => request["template"]["title"] = json!("Otra cosa"),
+        "InstantiateTemplate" => request["planned_start_time"] = json!("2030-01-01T00:00:00Z"),
         "CreateUser" => request["password_expired"] = json!(true),
+        "CreateGeofence" | "UpdateGeofence" => request["geofence"]["display_name"] = json!("Otra cerca"),
         "CreateZone" => request["zone"]["display_name"] = json!("Otra zona"),
         "CreateApiToken" => request["api_token"]["display_name"] = json!("Otro token"),
         "RevokeApiToken" => request["reason"] = json!("Otra razón"),

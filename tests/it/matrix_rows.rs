@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 17] = [
+pub const BY_OBJECT: [&str; 21] = [
+    "UpdateComment",
+    "DeleteComment",
+    "DeleteAttachment",
+    "UpdateChecklistItem",
     "BatchChangeTasks",
     "ExportTasks",
     "ExportAgents",
@@ -52,6 +56,8 @@ pub fn rows() -> Vec<Row> {
         audits(),
         crate::matrix_field::rows(),
         crate::matrix_bulk::rows(),
+        crate::matrix_geo::rows(),
+        crate::matrix_details::rows(),
     ]
     .concat()
 }

@@ -1,15 +1,24 @@
 //! Who is near, through the front door.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use gad::pb::{self, Availability, SkipReason};
+use gad::{
+    clock::Clock,
+    dispatch::Order,
+    domain::{TaskId, dispatch, geo::Point},
+    pb::{self, Availability, SkipReason},
+    store::{self, Database, nearby::Wanted},
+};
+use geographiclib_rs::{Geodesic, InverseGeodesic as _};
+use jiff::SignedDuration;
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio_postgres::Client;
 
-use crate::world::{Person, World, fields};
+use crate::world::{Person, World, database_settings, fields};
 
 const CENTER: pb::LatLng = pb::LatLng {
     latitude: 4.65,
@@ -192,6 +201,36 @@ async fn deleted_agents_and_those_of_other_units_are_not_listed() {
 }
 
 #[tokio::test]
+async fn whoever_is_before_a_crowd_is_named_although_the_crowd_is_many() {
+    let world = World::start().await;
+    let (supervisor, database) = (world.supervisor().await, world.database().await);
+    database.execute("delete from agent_locations", &[]).await.unwrap();
+    crowd(&database, 2000, 0.25).await;
+    // One who cannot go, north of the place and a metre nearer than a crowd east of it. On the sphere, which the walk goes
+    // by, the crowd is nearer.
+    let sql = "
+        with place as (select st_makepoint(-74.10, 4.60)::geography as here, st_makepoint(-74.05, 4.60)::geography as crowd),
+             alone as (select st_project(here, st_distance(here, crowd, true) - 1, 0) as location from place),
+             moved as (update agent_locations l
+                       set location = case when l.agent_id = (select min(id) from agents where duty = 4 and delete_time is null)
+                                           then (select location from alone) else (select crowd from place) end)
+        select id from agents where duty = 4 and delete_time is null order by id limit 1";
+    let alone: i64 = database.query_one(sql, &[]).await.unwrap().get(0);
+    let request = pb::ListNearbyRequest {
+        page_size: 3,
+        ..from(pb::LatLng {
+            latitude: 4.60,
+            longitude: -74.10,
+        })
+    };
+    let answer = nearby(&supervisor, request).await;
+    assert_eq!(
+        (answer.agents.len(), skipped(&answer)),
+        (3, BTreeMap::from([(alone, SkipReason::Unavailable)]))
+    );
+}
+
+#[tokio::test]
 async fn a_place_must_be_on_the_globe() {
     let world = World::start().await;
     let supervisor = world.supervisor().await;
@@ -206,7 +245,7 @@ async fn a_place_must_be_on_the_globe() {
 }
 
 /// Crowds in a city, at one very place, on both sides of the date line, at a pole, and all over the globe; most cannot go.
-async fn crowd(database: &Client, count: i32, seed: f64) {
+pub async fn crowd(database: &Client, count: i32, seed: f64) {
     database.execute("select setseed($1)", &[&seed]).await.unwrap();
     let sql = "
         with u as (insert into users (uid, email, password_hash, display_name, level, create_time, update_time)
@@ -343,4 +382,112 @@ fn nearest_equals_brute_force() {
     });
     drop(world);
     outcome.unwrap();
+}
+
+/// Whether agents are given in the order of their geodesic distances, and are the nearest of all. What differs by less than a
+/// micrometre is equally far.
+fn is_nearest(given: &[i64], all: &BTreeMap<i64, f64>) -> bool {
+    let mut meters: Vec<f64> = all.values().copied().collect();
+    meters.sort_by(f64::total_cmp);
+    let unlike = given.iter().collect::<BTreeSet<_>>().len() == given.len();
+    unlike && given.iter().zip(&meters).all(|(id, meters)| (all[id] - meters).abs() < 1e-6)
+}
+
+/// The geodesic is computed by GeographicLib, independently of PostGIS and of the server.
+#[test]
+fn nearest_is_the_order_of_geodesics_in_ten_thousand_cases() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let world = World::start().await;
+        let task = world.supervisor().await.task("Patrullar").await.id;
+        let client = world.database().await;
+        client.batch_execute("truncate agent_locations").await.unwrap();
+        crowd(&client, 100, 0.75).await;
+        let free =
+            "truncate assignments; update agents set duty = 1, delete_time = null; update agent_locations set fix_time = now()";
+        client.batch_execute(free).await.unwrap();
+        let database = Database::connect(&database_settings(world.database_url().to_owned(), 2))
+            .await
+            .unwrap();
+        let conn = database.lease().await.unwrap();
+        let mut task = store::task::get(&*conn, TaskId(task)).await.unwrap().unwrap();
+        let policy = dispatch::Policy {
+            radius_meters: None,
+            max_fix_age: SignedDuration::from_hours(24),
+            ..store::dispatch::policy(&*conn, task.plan.kind).await.unwrap()
+        };
+        let geodesic = Geodesic::wgs84();
+        let mut random = StdRng::seed_from_u64(4711);
+        let now = Clock::system().now();
+        let mut cases = 0;
+        for _ in 0..100 {
+            let (spread, middle) = (10_f64.powf(random.random_range(-3.0..2.0)), anywhere(&mut random, 1.0));
+            let places = scatter(&client, &mut random, middle, spread).await;
+            for _ in 0..100 {
+                let center = near(&mut random, middle, spread);
+                let meters = |place: &Point| -> f64 {
+                    geodesic.inverse(center.latitude(), center.longitude(), place.latitude(), place.longitude())
+                };
+                let all: BTreeMap<i64, f64> = places.iter().map(|(id, place)| (*id, meters(place))).collect();
+                let wanted = Wanted {
+                    center,
+                    count: random.random_range(1..=20),
+                    radius_meters: None,
+                    fresh_since: now - SignedDuration::from_hours(24),
+                    units: Vec::new(),
+                    specialties: Vec::new(),
+                    sight: None,
+                };
+                let found = store::nearby::find(&*conn, &wanted).await.unwrap().able;
+                let ids: Vec<i64> = found.iter().map(|near| near.id.0).collect();
+                assert!(ids.len() == wanted.count && is_nearest(&ids, &all), "{wanted:?}: {ids:?}");
+                if cases % 20 == 0 {
+                    task.plan.location = Some(center);
+                    let order = Order {
+                        task: &task,
+                        policy: &policy,
+                        count: 10,
+                        sight: None,
+                        now,
+                    };
+                    let ranking = gad::dispatch::ranking(&*conn, &order).await.unwrap();
+                    let ids: Vec<i64> = ranking.candidates.iter().map(|one| one.agent.id.0).collect();
+                    assert!(ids.len() >= 50 && is_nearest(&ids, &all), "{center:?}: {ids:?}");
+                }
+                cases += 1;
+            }
+        }
+        assert_eq!(cases, 10_000);
+        world.replica.stop().await;
+    });
+}
+
+/// A place on the globe, as likely as its part of it is large; `share` of the way from the equator to the poles at most.
+fn anywhere(random: &mut StdRng, share: f64) -> Point {
+    let latitude = random.random_range(-share..=share).asin().to_degrees();
+    Point::new(latitude, random.random_range(-180.0..=180.0)).unwrap()
+}
+
+/// A place not further than so many degrees from another, over poles and the date line too.
+fn near(random: &mut StdRng, middle: Point, spread: f64) -> Point {
+    let north: f64 = middle.latitude() + random.random_range(-spread..=spread);
+    let east = middle.longitude() + random.random_range(-spread..=spread);
+    let (north, east) = match north {
+        beyond if beyond > 90.0 => (180.0 - beyond, east + 180.0),
+        beyond if beyond < -90.0 => (-180.0 - beyond, east + 180.0),
+        north => (north, east),
+    };
+    Point::new(north, (east + 180.0).rem_euclid(360.0) - 180.0).unwrap()
+}
+
+/// Puts everybody somewhere around a place.
+async fn scatter(client: &Client, random: &mut StdRng, middle: Point, spread: f64) -> BTreeMap<i64, Point> {
+    let rows = client.query("select agent_id from agent_locations", &[]).await.unwrap();
+    let places: BTreeMap<i64, Point> = rows.iter().map(|row| (row.get(0), near(random, middle, spread))).collect();
+    let ids: Vec<i64> = places.keys().copied().collect();
+    let (north, east): (Vec<f64>, Vec<f64>) = places.values().map(|place| (place.latitude(), place.longitude())).unzip();
+    let sql = "update agent_locations l set location = st_makepoint(n.x, n.y)
+               from unnest($1::bigint[], $2::float8[], $3::float8[]) n (id, y, x) where l.agent_id = n.id";
+    client.execute(sql, &[&ids, &north, &east]).await.unwrap();
+    places
 }

@@ -659,3 +659,63 @@ async fn partitions_come_before_their_day_and_go_when_all_in_them_is_too_old() {
     assert_eq!(store::position::drop_before(&*conn, end).await.unwrap(), 1);
     assert_eq!(days().await, three[1..]);
 }
+
+#[tokio::test]
+async fn places_off_the_globe_are_named_and_zero_and_leaps_are_kept_as_they_come() {
+    let (world, _) = still_world().await;
+    let agent = world.agent().await;
+    let id = agent.agent_id.unwrap();
+    forget(&world.database().await).await;
+    let at = |seconds, latitude, longitude| pb::Position {
+        location: Some(pb::LatLng { latitude, longitude }),
+        ..fix(id, seconds, 0.0)
+    };
+    // A place whose numbers were swapped, where that is off the globe; where it is not, it is a place.
+    for (latitude, longitude, field) in [
+        (-100.31, 25.67, "positions[1].location.latitude"),
+        (4.65, 285.93, "positions[1].location.longitude"),
+        (f64::INFINITY, 0.0, "positions[1].location.latitude"),
+    ] {
+        let positions = vec![fix(id, 0, 4.65), at(1, latitude, longitude)];
+        let refused = agent
+            .agents()
+            .report_positions(pb::ReportPositionsRequest { positions })
+            .await;
+        assert_eq!(fields(&refused.unwrap_err()), [field]);
+    }
+    // Nothing of a refused batch stays. (0, 0) is a place, and so are the poles and the date line, however quickly one gets there.
+    let leaps = vec![at(-3, 0.0, 0.0), at(-2, 90.0, 0.0), at(-1, -90.0, 180.0), at(0, 4.65, -180.0)];
+    assert_eq!(counts(&report(&agent, leaps.clone()).await), (4, 0, 0));
+    assert_eq!(whole_track(&agent, id).await, leaps);
+    assert_eq!(latest(&agent, id).await, leaps.last().copied());
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_fixes_are_too_many_for_a_message_and_not_for_a_stream() {
+    let (world, _) = still_world().await;
+    let (supervisor, agent) = (world.supervisor().await, world.agent().await);
+    let id = agent.agent_id.unwrap();
+    let database = world.database().await;
+    forget(&database).await;
+    let all: Vec<pb::Position> = (0..100_000).map(|n| fix(id, n * 5 - 500_000, 4.65)).collect();
+    let whole = pb::ReportPositionsRequest { positions: all.clone() };
+    let refused = supervisor.agents().report_positions(whole).await.unwrap_err();
+    assert_eq!(fields(&refused), ["positions"]);
+    let parts: Vec<pb::ReportPositionsRequest> = all
+        .chunks(1000)
+        .map(|part| pb::ReportPositionsRequest {
+            positions: part.to_vec(),
+        })
+        .collect();
+    let mut taken = tonic::Request::new(tokio_stream::iter(parts));
+    taken.set_timeout(std::time::Duration::from_secs(120));
+    let answer = supervisor.agents().stream_positions(taken).await.unwrap().into_inner();
+    assert_eq!(counts(&answer), (100_000, 0, 0));
+    let kept: i64 = database
+        .query_one("select count(*) from positions", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!((kept, moves(&database).await), (100_000, 100));
+    assert_eq!(latest(&agent, id).await, all.last().copied());
+}

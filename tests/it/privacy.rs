@@ -166,6 +166,15 @@ async fn plant(world: &World) -> Planted {
     }
     let sql = "update consents set address = '203.0.113.78' where user_id = $1";
     database.execute(sql, &[&user]).await.unwrap();
+    let sql = "with g as (insert into geofences (zone_id, display_name, on_enter, on_exit, everybody, margin_meters, max_accuracy_meters,
+                                                confirmation_count, create_time, update_time)
+                          select min(id), 'Cerca', true, true, false, 25, 100, 2, now(), now() from zones returning id),
+                    named as (insert into geofence_agents (geofence_id, agent_id) select id, $1 from g),
+                    inside as (insert into geofence_places (geofence_id, agent_id, side, contrary, since_time, dwelt)
+                               select id, $1, 2, 0, now(), true from g)
+               insert into geofence_events (geofence_id, agent_id, kind, fix_time, location, create_time)
+               select id, $1, 1, now(), st_makepoint(-74.07654321, 4.65432177), now() from g";
+    database.execute(sql, &[&agent_id]).await.unwrap();
     let now = std::time::SystemTime::now();
     let position = pb::Position {
         agent_id,

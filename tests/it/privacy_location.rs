@@ -376,7 +376,7 @@ async fn a_feed_that_supervisors_share_has_nobodys_own_place_in_it() {
     assert_eq!(of_own, [(id, None)]);
 }
 
-async fn set_precision(person: &Person, level: pb::UserLevel, meters: i32) {
+pub async fn set_precision(person: &Person, level: pb::UserLevel, meters: i32) {
     let request = pb::UpdateLocationPrecisionRequest {
         level: level as i32,
         meters,
@@ -556,6 +556,11 @@ async fn who_withdraws_the_consent_is_not_located_any_more() {
         ..Default::default()
     };
     agent.privacy().grant_consent(grant).await.unwrap();
+    // What was known before is neither doubled nor made the latest by what comes late.
+    assert_eq!(report(&agent, vec![fix(id, -5, 4.89)]).await, [None]);
+    assert_eq!(place(&supervisor, id).await, None);
+    assert_eq!(report(&agent, vec![fix(id, 0, 4.90)]).await, [None]);
+    assert_eq!(track(&agent, id).await, [4.89, 4.90]);
     assert_eq!(report(&agent, vec![fix(id, 10, 4.92)]).await, [None]);
     assert_eq!(place(&supervisor, id).await, Some(4.92));
 }

@@ -370,6 +370,7 @@ async fn tasks_and_agents_come_into_sight_and_go_out_of_it() {
             pb::event::Resource::Agent(agent) => agent.id,
             pb::event::Resource::Position(fix) => fix.agent_id,
             pb::event::Resource::Emergency(emergency) => emergency.id,
+            pb::event::Resource::GeofenceEvent(event) => event.id,
             pb::event::Resource::Hidden(hidden) => hidden.task_id.max(hidden.agent_id),
         };
         (event.r#type(), id)

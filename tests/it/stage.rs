@@ -17,6 +17,7 @@ use prost_reflect::MethodDescriptor;
 use serde_json::{Value, json};
 
 use crate::{
+    attachment,
     doors::{Answer, Door, Doorway},
     newcomer::{self, Newcomer},
     world::{Person, World, draft},
@@ -261,13 +262,134 @@ impl Stage {
             "$emergency" => self.an_emergency(&self.supervisor).await.id.to_string(),
             "$my_emergency" => self.an_emergency(&self.agent).await.id.to_string(),
             "$urgent" => self.an_emergency(&self.supervisor).await.task_id.to_string(),
+            "$geofence" => self.a_geofence().await.to_string(),
             "$api_token" => self.an_api_token().await.to_string(),
             "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
             "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
                 self.an_agent(name).await.to_string()
             }
+            "$comment" | "$attachment" | "$item" | "$closed_item" | "$template" => self.a_detail(name).await.to_string(),
             _ => self.a_task(name).await.to_string(),
         }
+    }
+
+    /// Something of a task that the demo city's agent is on; the supervisor made it.
+    async fn a_detail(&self, name: &str) -> i64 {
+        if name == "$template" {
+            let template = pb::TaskTemplate {
+                display_name: "Ronda".to_owned(),
+                title: "Ronda de la noche".to_owned(),
+                kind: pb::TaskKind::Patrol as i32,
+                checklist: vec!["Revisar la puerta".to_owned()],
+                ..Default::default()
+            };
+            let request = pb::CreateTemplateRequest {
+                template: Some(template),
+                ..Default::default()
+            };
+            return self
+                .supervisor
+                .templates()
+                .create_template(request)
+                .await
+                .unwrap()
+                .into_inner()
+                .id;
+        }
+        let task_id = self.a_task("$mine").await;
+        match name {
+            "$comment" => {
+                let request = pb::CreateCommentRequest {
+                    task_id,
+                    text: "Todo en orden".to_owned(),
+                    ..Default::default()
+                };
+                self.supervisor
+                    .comments()
+                    .create_comment(request)
+                    .await
+                    .unwrap()
+                    .into_inner()
+                    .id
+            }
+            "$attachment" => {
+                let request = attachment::piece(task_id, &attachment::png(300));
+                let pieces = tokio_stream::iter([request]);
+                let added = self.supervisor.attachments().upload_attachment(pieces).await.unwrap();
+                added.into_inner().id
+            }
+            "$item" | "$closed_item" => {
+                let request = pb::CreateChecklistItemRequest {
+                    task_id,
+                    title: "Revisar la puerta".to_owned(),
+                    ..Default::default()
+                };
+                let made = self.supervisor.checklists().create_checklist_item(request).await;
+                if name == "$closed_item" {
+                    let cancel = pb::TaskStepRequest {
+                        id: task_id,
+                        reason: "Ya no".to_owned(),
+                        ..Default::default()
+                    };
+                    self.supervisor.tasks().cancel_task(cancel).await.unwrap();
+                }
+                made.unwrap().into_inner().id
+            }
+            other => panic!("nobody knows how to make {other}"),
+        }
+    }
+
+    /// A task waits for another, which is `$its_blocker`.
+    async fn wait_for_another(&self, id: i64) {
+        let other = self.scheduled().await.id;
+        let request = pb::AddDependencyRequest {
+            task_id: id,
+            depends_on_task_id: other,
+            ..Default::default()
+        };
+        self.supervisor.dependencies().add_dependency(request).await.unwrap();
+        self.made.lock().unwrap().insert("$its_blocker".to_owned(), other.to_string());
+    }
+
+    /// A task gets as much as a task may have.
+    async fn fill_up(&self, id: i64) {
+        let sql = "
+            with b as (insert into blobs (uid, create_time) select gen_random_uuid(), $2 from generate_series(1, 200) returning uid),
+                 c as (insert into checklist_items (task_id, title, create_time)
+                       select $1, 'x', $2 from generate_series(1, 200)),
+                 t as (insert into tasks (uid, code, title, kind, priority, state, planned_start_time, delegate_user_id,
+                                          creator_user_id, create_time, update_time)
+                       select gen_random_uuid(), 'F-' || $1 || '-' || i, 'x', 1, 2, 1, $2, $3, $3, $2, $2
+                       from generate_series(1, 50) i returning id),
+                 d as (insert into attachments (uid, task_id, user_id, kind, file_name, content_type, size_bytes, sha256, create_time)
+                       select uid, $1, $3, 1, 'x', 'image/png', 1, sha256('x'), $2 from b)
+            select id from t";
+        let others = self
+            .database
+            .query(sql, &[&id, &self.moment.get(), &self.supervisor.id])
+            .await
+            .unwrap();
+        let others: Vec<i64> = others.iter().map(|row| row.get(0)).collect();
+        let sql = "insert into task_dependencies (task_id, depends_on_task_id, user_id, create_time)
+                   select $1, o, $3, $2 from unnest($4::bigint[]) o";
+        self.database
+            .execute(sql, &[&id, &self.moment.get(), &self.supervisor.id, &others])
+            .await
+            .unwrap();
+    }
+
+    /// A task whose kind takes a photo to be finished.
+    async fn unproven(&self) -> i64 {
+        let mut task = draft("Capacitar");
+        task.kind = pb::TaskKind::Training as i32;
+        let sql = "update proof_policies set photo_count = 1 where kind = $1";
+        let kind = i16::try_from(task.kind).unwrap();
+        self.database.execute(sql, &[&kind]).await.unwrap();
+        let request = pb::CreateTaskRequest {
+            task: Some(task),
+            ..Default::default()
+        };
+        self.supervisor.tasks().create_task(request).await.unwrap().into_inner().id
     }
 
     async fn an_agent(&self, name: &str) -> i64 {
@@ -304,6 +426,7 @@ impl Stage {
         let id = match name {
             "$own" => self.agent.task("De la agente").await.id,
             "$nowhere" => self.nowhere().await,
+            "$unproven" => self.unproven().await,
             _ => self.scheduled().await.id,
         };
         let step = || pb::TaskStepRequest {
@@ -320,7 +443,10 @@ impl Stage {
                 self.assign(id, agent, false).await;
                 self.made.lock().unwrap().insert("$its_agent".to_owned(), agent.to_string());
             }
-            "$running" => drop(tasks.start_task(step()).await.unwrap()),
+            "$running" | "$unproven" => drop(tasks.start_task(step()).await.unwrap()),
+            "$waiting" => self.wait_for_another(id).await,
+            "$full" => self.fill_up(id).await,
+            "$blocker" => {}
             "$paused" => {
                 tasks.start_task(step()).await.unwrap();
                 tasks.pause_task(step()).await.unwrap();
@@ -371,6 +497,27 @@ impl Stage {
             ..Default::default()
         };
         reporter.emergencies().raise_emergency(request).await.unwrap().into_inner()
+    }
+
+    /// A fence around a zone that nobody is in.
+    async fn a_geofence(&self) -> i64 {
+        let geofence = pb::Geofence {
+            display_name: "Cerca".to_owned(),
+            zone_id: self.a_zone("$zone").await,
+            crossings: vec![pb::GeofenceEventKind::Entered as i32],
+            ..Default::default()
+        };
+        let request = pb::CreateGeofenceRequest {
+            geofence: Some(geofence),
+            ..Default::default()
+        };
+        self.supervisor
+            .geofences()
+            .create_geofence(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .id
     }
 
     /// A task without a place.
@@ -536,10 +683,10 @@ impl Stage {
     }
 }
 
-/// Names in the order in which they stand; `$its_agent` comes with its task.
+/// Names in the order in which they stand; `$its_agent` and `$its_blocker` come with their task.
 pub fn collect(value: &Value, names: &mut Vec<String>) {
     match value {
-        Value::String(text) if text.starts_with('$') && text != "$its_agent" => names.push(text.clone()),
+        Value::String(text) if text.starts_with('$') && !text.starts_with("$its_") => names.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
         Value::Object(fields) => fields.values().for_each(|field| collect(field, names)),
         _ => {}

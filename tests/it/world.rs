@@ -10,22 +10,27 @@ use std::{
 use gad::{
     clock::Clock,
     config::{
-        AccountSettings, DEMO_ACCOUNTS, DEMO_DOMAIN, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, LogFormat,
-        MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
+        AccountSettings, DEMO_ACCOUNTS, DEMO_DOMAIN, DEMO_PASSWORD, DEMO_SECRET, DatabaseSettings, Environment, FileSettings,
+        LogFormat, MailSettings, RedisSettings, SeedSettings, ServeSettings, SmtpTls, TelemetrySettings,
     },
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
-        auth_service_client::AuthServiceClient, bulk_service_client::BulkServiceClient,
+        attachment_service_client::AttachmentServiceClient, auth_service_client::AuthServiceClient,
+        bulk_service_client::BulkServiceClient, checklist_service_client::ChecklistServiceClient,
+        comment_service_client::CommentServiceClient, dependency_service_client::DependencyServiceClient,
         dispatch_service_client::DispatchServiceClient, emergency_service_client::EmergencyServiceClient,
-        event_service_client::EventServiceClient, permission_service_client::PermissionServiceClient,
+        event_service_client::EventServiceClient, geo_service_client::GeoServiceClient,
+        geofence_service_client::GeofenceServiceClient, permission_service_client::PermissionServiceClient,
         privacy_service_client::PrivacyServiceClient, sync_service_client::SyncServiceClient,
-        task_service_client::TaskServiceClient, user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
+        task_service_client::TaskServiceClient, template_service_client::TemplateServiceClient,
+        user_service_client::UserServiceClient, zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
     store,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
 use tokio_util::sync::CancellationToken;
@@ -125,6 +130,40 @@ impl Person {
     /// Emergencies.
     pub fn emergencies(&self) -> EmergencyServiceClient<Door> {
         EmergencyServiceClient::new(self.door.clone())
+    }
+
+    /// The map.
+    pub fn maps(&self) -> GeoServiceClient<Door> {
+        GeoServiceClient::new(self.door.clone()).max_decoding_message_size(16 * 1024 * 1024)
+    }
+
+    /// Geofences.
+    pub fn geofences(&self) -> GeofenceServiceClient<Door> {
+        GeofenceServiceClient::new(self.door.clone())
+    }
+    /// Comments.
+    pub fn comments(&self) -> CommentServiceClient<Door> {
+        CommentServiceClient::new(self.door.clone())
+    }
+
+    /// Attachments.
+    pub fn attachments(&self) -> AttachmentServiceClient<Door> {
+        AttachmentServiceClient::new(self.door.clone())
+    }
+
+    /// Checklists.
+    pub fn checklists(&self) -> ChecklistServiceClient<Door> {
+        ChecklistServiceClient::new(self.door.clone())
+    }
+
+    /// Dependencies.
+    pub fn dependencies(&self) -> DependencyServiceClient<Door> {
+        DependencyServiceClient::new(self.door.clone())
+    }
+
+    /// Templates.
+    pub fn templates(&self) -> TemplateServiceClient<Door> {
+        TemplateServiceClient::new(self.door.clone())
     }
 
     /// Events.
@@ -263,6 +302,7 @@ pub struct World {
     pub settings: ServeSettings,
     /// Its first server.
     pub replica: Replica,
+    _files: TempDir,
     people: Mutex<HashMap<String, Person>>,
 }
 
@@ -281,6 +321,8 @@ impl World {
     pub async fn with_clock(clock: Clock, change: impl FnOnce(&mut ServeSettings)) -> Self {
         show_logs();
         let mut settings = settings(fresh_database().await);
+        let files = tempfile::tempdir().unwrap();
+        settings.files.files_dir = files.path().to_owned();
         change(&mut settings);
         if settings.environment == Environment::Production {
             leave_the_demo(settings.database.database_url.expose_secret()).await;
@@ -289,6 +331,7 @@ impl World {
         Self {
             settings,
             replica,
+            _files: files,
             people: Mutex::default(),
         }
     }
@@ -459,6 +502,7 @@ pub fn settings(database_url: String) -> ServeSettings {
         watch_queue: 1024,
         checkpoint_seconds: 1.0,
         account: account_settings(),
+        files: file_settings(),
         database: database_settings(database_url, 10),
         redis: RedisSettings {
             redis_url: Some(redis_url()),
@@ -471,6 +515,21 @@ pub fn settings(database_url: String) -> ServeSettings {
             log_format: LogFormat::Text,
             otlp_endpoint: None,
         },
+    }
+}
+
+/// Settings of files in a test: a world has a folder of its own.
+pub fn file_settings() -> FileSettings {
+    FileSettings {
+        files_dir: "files".into(),
+        max_file_size: 256 * 1024,
+        file_types: ["image/png", "image/jpeg", "application/pdf"].map(str::to_owned).to_vec(),
+        s3_bucket: None,
+        s3_endpoint: String::new(),
+        s3_region: "us-east-1".to_owned(),
+        s3_access_key_id: String::new(),
+        s3_secret_access_key: None,
+        s3_virtual_host: false,
     }
 }
 

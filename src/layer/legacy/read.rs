@@ -3,7 +3,10 @@
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value as Field};
 use serde_json::{Map, Value};
 
-use crate::{descriptor::key, pb::legacy::Form};
+use crate::{
+    descriptor::{bare_list, key},
+    pb::legacy::Form,
+};
 
 /// Faults that are told of: a list of a million wrong items is refused in few words.
 const FAULTS: usize = 32;
@@ -85,6 +88,13 @@ fn one(kind: &Kind, said: &Value, place: &[Value], faults: &mut Vec<Fault>) -> O
         && descriptor.package_name() != "google.protobuf"
     {
         return Some(Field::Message(message(descriptor, inside, place, faults)));
+    }
+    if let (Kind::Message(descriptor), Value::Array(_)) = (kind, said)
+        && let Some(list) = bare_list(descriptor)
+    {
+        let mut message = DynamicMessage::new(descriptor.clone());
+        message.set_field(&list, field(&list, said, place, faults)?);
+        return Some(Field::Message(message));
     }
     match plain(kind, said) {
         Ok(value) => Some(value),

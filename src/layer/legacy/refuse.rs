@@ -14,7 +14,7 @@ use super::{
     respond,
 };
 use crate::{
-    descriptor::key,
+    descriptor::{bare_list, key},
     pb::{
         ErrorReason,
         legacy::{self as pb, Dialect},
@@ -201,7 +201,9 @@ fn steps(into: &FieldDescriptor, path: &str) -> Vec<Value> {
             .split_once('[')
             .map_or((part, None), |(name, rest)| (name, rest.strip_suffix(']')));
         let field = at.as_ref().and_then(|message| message.get_field_by_name(name));
-        steps.push(json!(field.as_ref().map_or(name, key)));
+        if at.as_ref().and_then(bare_list).is_none() {
+            steps.push(json!(field.as_ref().map_or(name, key)));
+        }
         steps.extend(number.and_then(|number| number.parse::<u64>().ok()).map(Value::from));
         at = field.and_then(|field| field.kind().as_message().cloned());
     }

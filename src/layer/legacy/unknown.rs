@@ -16,12 +16,12 @@ const PREFIX: &str = "/api/";
 pub struct Unknown {
     routes: Vec<(Template, String)>,
     /// Pages below the same prefix, which are no RPCs.
-    pages: &'static [&'static str],
+    pages: Vec<&'static str>,
 }
 
 impl Unknown {
     /// With the paths of all RPCs of the older products, and pages beside them.
-    pub fn of(pool: &DescriptorPool, pages: &'static [&'static str]) -> Self {
+    pub fn of(pool: &DescriptorPool, pages: Vec<&'static str>) -> Self {
         let services = descriptor::services(pool).into_iter();
         let services = services.filter(|name| descriptor::is_legacy(name));
         let services = services.filter_map(|name| pool.get_service_by_name(&name));

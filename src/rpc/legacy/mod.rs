@@ -1,10 +1,16 @@
 //! Facades for the clients of the older products: translate, call what `gad.v1` calls, translate back.
 
 pub mod auth;
+pub mod emergency;
+pub mod geo;
 pub mod privacy;
+pub mod stats;
+pub mod task;
+pub mod telegram;
 pub mod user;
 pub mod user_change;
 pub mod usuario;
+mod words;
 
 use std::sync::LazyLock;
 

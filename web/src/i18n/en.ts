@@ -301,6 +301,11 @@ export const en: Messages = {
     [TaskAction.UPDATE]: 'Edit',
     [TaskAction.DELETE]: 'Delete',
     [TaskAction.UNDELETE]: 'Restore',
+  [TaskAction.COMMENT]: 'Comment',
+  [TaskAction.ATTACH]: 'Attach',
+  [TaskAction.DETACH]: 'Remove attachment',
+  [TaskAction.CHECKLIST]: 'Checklist',
+  [TaskAction.DEPEND]: 'Dependencies',
   },
   steps: {
     [TaskAction.UNSPECIFIED]: 'Created',
@@ -315,6 +320,11 @@ export const en: Messages = {
     [TaskAction.UPDATE]: 'Edited',
     [TaskAction.DELETE]: 'Deleted',
     [TaskAction.UNDELETE]: 'Restored',
+  [TaskAction.COMMENT]: 'Commented',
+  [TaskAction.ATTACH]: 'File added',
+  [TaskAction.DETACH]: 'File removed',
+  [TaskAction.CHECKLIST]: 'Checklist changed',
+  [TaskAction.DEPEND]: 'Dependencies changed',
   },
   availabilities: {
     [Availability.UNSPECIFIED]: 'Unknown',

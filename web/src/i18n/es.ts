@@ -57,6 +57,11 @@ const actions: Texts<TaskAction> = {
   [TaskAction.UPDATE]: 'Editar',
   [TaskAction.DELETE]: 'Eliminar',
   [TaskAction.UNDELETE]: 'Restaurar',
+  [TaskAction.COMMENT]: 'Comentar',
+  [TaskAction.ATTACH]: 'Adjuntar',
+  [TaskAction.DETACH]: 'Quitar adjunto',
+  [TaskAction.CHECKLIST]: 'Lista de control',
+  [TaskAction.DEPEND]: 'Dependencias',
 };
 
 const steps: Texts<TaskAction> = {
@@ -72,6 +77,11 @@ const steps: Texts<TaskAction> = {
   [TaskAction.UPDATE]: 'Editada',
   [TaskAction.DELETE]: 'Eliminada',
   [TaskAction.UNDELETE]: 'Restaurada',
+  [TaskAction.COMMENT]: 'Comentada',
+  [TaskAction.ATTACH]: 'Archivo agregado',
+  [TaskAction.DETACH]: 'Archivo quitado',
+  [TaskAction.CHECKLIST]: 'Lista de control cambiada',
+  [TaskAction.DEPEND]: 'Dependencias cambiadas',
 };
 
 const availabilities: Texts<Availability> = {
