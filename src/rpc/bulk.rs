@@ -61,25 +61,31 @@ impl BulkService for Bulk {
 }
 
 /// The single RPC of an action: who may take it on many tasks is who may take it on one.
-fn path(action: Action) -> &'static str {
-    match action {
+fn path(action: Action) -> Result<&'static str> {
+    Ok(match action {
         Action::Start => "/gad.v1.TaskService/StartTask",
         Action::Pause => "/gad.v1.TaskService/PauseTask",
         Action::Resume => "/gad.v1.TaskService/ResumeTask",
         Action::Finish => "/gad.v1.TaskService/FinishTask",
         Action::Cancel => "/gad.v1.TaskService/CancelTask",
-        Action::Reopen => "/gad.v1.TaskService/ReopenTask",
         Action::Assign => "/gad.v1.TaskService/AssignTask",
         Action::Unassign => "/gad.v1.TaskService/UnassignTask",
         Action::Update => "/gad.v1.TaskService/UpdateTask",
         Action::Delete => "/gad.v1.TaskService/DeleteTask",
         Action::Undelete => "/gad.v1.TaskService/UndeleteTask",
-    }
+        Action::Reopen | Action::Comment | Action::Attach | Action::Detach | Action::Checklist | Action::Depend => {
+            return Err(not_for_many());
+        }
+    })
+}
+
+fn not_for_many() -> Error {
+    Error::invalid("action", "no se hace con varias a la vez", "is not taken on many at once")
 }
 
 async fn change(app: &App, call: &Call, request: pb::BatchChangeTasksRequest) -> Result<Response<pb::BatchChangeTasksResponse>> {
     let action = Action::of(request.action).ok_or_else(|| Error::required("action"))?;
-    rule::admit_to(app, path(action), call.signed_in()?)?;
+    rule::admit_to(app, path(action)?, call.signed_in()?)?;
     check(action, &request)?;
     let mut conn = app.database.lease().await?;
     let asked = tried("BatchChangeTasks", &request.request_id, request.validate_only);
@@ -169,11 +175,9 @@ async fn act(
             let wanted = request.task.clone().unwrap_or_default();
             task::set(change, task, wanted, request.update_mask.as_ref()).await
         }
-        Action::Reopen => Err(Error::invalid(
-            "action",
-            "no se hace con varias a la vez",
-            "is not taken on many at once",
-        )),
+        Action::Reopen | Action::Comment | Action::Attach | Action::Detach | Action::Checklist | Action::Depend => {
+            Err(not_for_many())
+        }
     }
 }
 
