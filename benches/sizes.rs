@@ -36,7 +36,7 @@ pub struct Sizes {
     /// Seconds of a run.
     #[arg(long, env = "BENCH_SECONDS", default_value_t = 3)]
     pub seconds: u32,
-    /// Only rows of these kinds: unary, rest, list, nearest, map, dispatch, emergency, live, positions, audit, overload, idle.
+    /// Only rows of these kinds: unary, rest, list, nearest, map, dispatch, emergency, live, positions, audit, export, overload, idle.
     #[arg(long, env = "BENCH_ONLY", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Little of everything: shows that the bench works, not how fast the server is.

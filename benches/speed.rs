@@ -11,6 +11,7 @@ mod audit;
 mod city;
 mod dispatch;
 mod emergency;
+mod export;
 mod flood;
 mod frames;
 mod idle;
@@ -90,6 +91,7 @@ async fn run() -> Result<()> {
         "live",
         "positions",
         "audit",
+        "export",
         "overload",
         "idle",
     ] {
@@ -108,6 +110,7 @@ async fn run() -> Result<()> {
             "live" => live::measure(&bench).await,
             "positions" => positions::measure(&bench).await,
             "audit" => audit::measure(&bench).await,
+            "export" => export::measure(&bench).await,
             "overload" => overload::measure(&bench).await,
             _ => idle::measure(&bench).await,
         };

@@ -178,6 +178,12 @@ fn routes(app: &Arc<App>, longest: usize) -> Routes {
         .add_service(
             pb::audit_service_server::AuditServiceServer::new(Audits(Arc::clone(app))).max_decoding_message_size(longest),
         )
+        .add_service(
+            pb::bulk_service_server::BulkServiceServer::new(rpc::bulk::Bulk(Arc::clone(app))).max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::sync_service_server::SyncServiceServer::new(rpc::sync::Sync(Arc::clone(app))).max_decoding_message_size(longest),
+        )
         .add_service(pb::zone_service_server::ZoneServiceServer::new(Zones(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(pb::user_service_server::UserServiceServer::new(Users(Arc::clone(app))).max_decoding_message_size(longest))
         .add_service(

@@ -13,6 +13,7 @@ pub mod fact;
 pub mod geography;
 pub mod grpc_frame;
 pub mod headers;
+pub mod import_file;
 pub mod json_message;
 pub mod legacy_body;
 pub mod list_query;
@@ -42,6 +43,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("geography", geography::run),
     ("grpc_frame", grpc_frame::run),
     ("headers", headers::run),
+    ("import_file", import_file::run),
     ("json_message", json_message::run),
     ("legacy_body", legacy_body::run),
     ("list_query", list_query::run),

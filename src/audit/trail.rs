@@ -170,6 +170,23 @@ impl Trail {
         }
     }
 
+    /// What was noted of one of several things is not said of the next.
+    pub fn clear(&self) {
+        if let Some(mut notes) = self.notes() {
+            (notes.before, notes.gone, notes.subject) = (None, false, None);
+            notes.resource = String::new();
+            notes.detail = Map::new();
+        }
+    }
+
+    /// The trail of one of several things that the call does, by the same actor.
+    pub fn part(&self) -> Self {
+        let Some(open) = &self.0 else { return Self::default() };
+        let part = Self::of(open.known.clone());
+        part.actor(open.notes.lock().unwrap_or_else(PoisonError::into_inner).actor);
+        part
+    }
+
     /// Nothing more is to be written of the call if it is answered: its row was, or it needs none. What was noted for it
     /// is not said again should the call do something more.
     pub fn settle(&self) {

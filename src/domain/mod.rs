@@ -33,6 +33,7 @@ pub mod recurrence;
 pub mod retention;
 pub mod session;
 pub mod statistics;
+pub mod sync;
 pub mod task;
 pub mod template;
 pub mod user;

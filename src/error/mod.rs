@@ -40,6 +40,16 @@ pub struct Problem {
     pub en: String,
 }
 
+impl Problem {
+    /// What is wrong, in the language of the call.
+    pub fn text(&self) -> &str {
+        match Language::current() {
+            Language::Es => &self.es,
+            Language::En => &self.en,
+        }
+    }
+}
+
 /// A thing that was asked for and is not there, or not for this caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
@@ -293,6 +303,38 @@ impl Error {
         reason_name(self.row().1)
     }
 
+    /// The reason as a part of an answer has it.
+    pub fn number(&self) -> ErrorReason {
+        self.row().1
+    }
+
+    /// What people read, in the language of the call.
+    pub fn text(&self) -> String {
+        let (_, _, es, en) = self.row();
+        let mut text = match Language::current() {
+            Language::Es => es,
+            Language::En => en,
+        }
+        .to_owned();
+        if let Self::StillInUse { count } = self {
+            text.push_str(&format!(" ({count})"));
+        }
+        text
+    }
+
+    /// Whether it refuses what was asked for; anything else says nothing about that.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self.code(),
+            Code::InvalidArgument
+                | Code::NotFound
+                | Code::PermissionDenied
+                | Code::FailedPrecondition
+                | Code::AlreadyExists
+                | Code::Aborted
+        )
+    }
+
     /// The gRPC code.
     pub fn code(&self) -> Code {
         self.row().0
@@ -348,19 +390,10 @@ impl From<Error> for Status {
             tracing::error!(%cause, "call failed");
         }
         let language = Language::current();
-        let (code, reason, es, en) = error.row();
-        let mut text = match language {
-            Language::Es => es,
-            Language::En => en,
-        }
-        .to_owned();
-        if let Error::StillInUse { count } = &error {
-            text.push_str(&format!(" ({count})"));
-        }
         let mut details = ErrorDetails::new();
         details
-            .set_error_info(reason_name(reason), DOMAIN, [])
-            .set_localized_message(language.tag(), text);
+            .set_error_info(error.reason(), DOMAIN, [])
+            .set_localized_message(language.tag(), error.text());
         if let Error::ProofRequired(lacks) = &error {
             let violation = |lack: &Lack| PreconditionViolation::new(lack.name(), "task", lack.count().to_string());
             details.set_precondition_failure(lacks.iter().map(violation).collect::<Vec<_>>());
@@ -373,17 +406,11 @@ impl From<Error> for Status {
                 problems
                     .iter()
                     .take(PROBLEMS)
-                    .map(|problem| {
-                        let text = match language {
-                            Language::Es => &problem.es,
-                            Language::En => &problem.en,
-                        };
-                        FieldViolation::new(cut(&problem.field), cut(text))
-                    })
+                    .map(|problem| FieldViolation::new(cut(&problem.field), cut(problem.text())))
                     .collect::<Vec<_>>(),
             );
         }
-        let mut status = Status::with_error_details(code, error.message(), details);
+        let mut status = Status::with_error_details(error.code(), error.message(), details);
         if let Some(wait) = error.retry_after() {
             // What REST callers and proxies know; whole seconds, never early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

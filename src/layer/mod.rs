@@ -10,6 +10,7 @@ pub mod legacy;
 pub mod limit;
 pub mod name;
 pub mod observe;
+pub mod whole;
 
 use std::{
     net::IpAddr,
@@ -122,7 +123,13 @@ where
                 let seconds = HeaderValue::try_from(format!("{:.6}", begun.elapsed().as_secs_f64()));
                 response.headers_mut().extend(seconds.map(|seconds| (PROCESS_TIME, seconds)));
             }
-            Ok(watch.follow(name.sign(response)))
+            let followed = watch.follow(name.sign(response));
+            let streaming = gate.rules.get(name.method()).is_some_and(|rule| rule.streaming);
+            Ok(if rest && streaming {
+                whole::or_reset(followed)
+            } else {
+                followed
+            })
         };
         Box::pin(LANGUAGE.scope(language, pass).instrument(span))
     }

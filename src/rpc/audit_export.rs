@@ -3,12 +3,15 @@
 use std::{pin::Pin, sync::Arc};
 
 use futures::{Stream, TryStreamExt as _, stream};
-use prost::Message as _;
-use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::MessageDescriptor;
 use tokio::time::Instant;
 use tonic::{Response, Status, metadata::MetadataValue};
 
-use super::{Call, audit::entry, audit::filter};
+use super::{
+    Call,
+    audit::{entry, filter},
+    sheet::{guarded, json},
+};
 use crate::{
     app::App,
     descriptor,
@@ -141,7 +144,7 @@ impl Form {
             Self::Jsonl(kind) => {
                 let mut lines = Vec::new();
                 for row in rows {
-                    serde_json::to_writer(&mut lines, &json(kind, row)?).map_err(Error::internal)?;
+                    serde_json::to_writer(&mut lines, &json(kind, &entry(row))?).map_err(Error::internal)?;
                     lines.push(b'\n');
                 }
                 Ok(lines)
@@ -149,19 +152,6 @@ impl Form {
             Self::Csv(kind) => csv_lines(kind, rows, first),
         }
     }
-}
-
-/// A row as JSON with the proto's names, empty fields too.
-fn json(kind: &MessageDescriptor, row: &Row) -> Result<serde_json::Value> {
-    let bytes = entry(row).encode_to_vec();
-    let message = DynamicMessage::decode(kind.clone(), bytes.as_slice()).map_err(Error::internal)?;
-    let form = SerializeOptions::new()
-        .use_proto_field_name(true)
-        .stringify_64_bit_integers(false)
-        .skip_default_fields(false);
-    message
-        .serialize_with_options(serde_json::value::Serializer, &form)
-        .map_err(Error::internal)
 }
 
 fn csv_lines(kind: &MessageDescriptor, rows: &[Row], first: bool) -> Result<Vec<u8>> {
@@ -174,7 +164,7 @@ fn csv_lines(kind: &MessageDescriptor, rows: &[Row], first: bool) -> Result<Vec<
             .map_err(Error::internal)?;
     }
     for row in rows {
-        let value = json(kind, row)?;
+        let value = json(kind, &entry(row))?;
         let cells = names.iter().map(|field| cell(&value[field.name()]));
         writer.write_record(cells).map_err(Error::internal)?;
     }
@@ -183,15 +173,10 @@ fn csv_lines(kind: &MessageDescriptor, rows: &[Row], first: bool) -> Result<Vec<
 
 /// A value as text that no spreadsheet takes for a formula.
 fn cell(value: &serde_json::Value) -> String {
-    let text = match value {
+    match value {
         serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::String(text) => guarded(text.clone()),
         other => other.to_string(),
-    };
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !value.is_number() {
-        format!("'{text}")
-    } else {
-        text
     }
 }
 

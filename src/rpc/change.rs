@@ -15,7 +15,7 @@ use crate::{
         access::Caller,
         agent::{Agent, Fix},
         announcement::Announcement,
-        audit::{Forgotten, OK},
+        audit::{Entry, Forgotten, OK},
         fact::{Before, Fact, FactKind, Subject},
         lens::Lens,
         task::Task,
@@ -74,6 +74,8 @@ pub struct Change<'a> {
     asked: Asked<'a>,
     hash: Vec<u8>,
     facts: Vec<Fact>,
+    /// Rows of the audit of its parts; none: it is one thing, and its row is made at the end.
+    parts: Vec<Entry>,
     sealed: bool,
     forgotten: Option<Forgotten>,
     /// What is to be written down of it.
@@ -93,6 +95,7 @@ impl<'a> Change<'a> {
             tx: conn.begin(call.left()).await?,
             hash: digest(&SHA256, &request.encode_to_vec()).as_ref().to_vec(),
             facts: Vec::new(),
+            parts: Vec::new(),
             sealed: false,
             forgotten: None,
             trail: call.trail.clone(),
@@ -101,6 +104,42 @@ impl<'a> Change<'a> {
             asked,
             caller,
         })
+    }
+
+    /// Begins a part that may be refused without the rest; says how much was told before it.
+    pub async fn begin_part(&self) -> Result<usize> {
+        self.tx.mark().await?;
+        Ok(self.facts.len())
+    }
+
+    /// Keeps the part that was done to this thing.
+    pub async fn keep_part<T: Message + Name>(&mut self, thing: &T) -> Result<()> {
+        self.tx.release().await?;
+        self.trail.after(thing);
+        self.parts.extend(self.trail.entry(self.now, OK));
+        self.trail.clear();
+        Ok(())
+    }
+
+    /// Undoes the part that began when so much was told. If it was refused something, that is written down.
+    pub async fn undo_part(&mut self, told: usize, refusal: Option<&Error>) -> Result<()> {
+        self.tx.rewind().await?;
+        self.tx.release().await?;
+        self.facts.truncate(told);
+        if !self.asked.validate_only
+            && let Some(refusal) = refusal
+            && let Some(entry) = self.trail.entry(self.now, refusal.reason())
+        {
+            self.app.audit.refuse(entry);
+        }
+        self.trail.clear();
+        Ok(())
+    }
+
+    /// Undoes all of it and answers all the same: nothing is kept of the request.
+    pub fn forgo<T>(self, answer: T) -> Response<T> {
+        self.trail.settle();
+        Response::new(answer)
     }
 
     /// Keeps the answer sealed: there is a secret in it.
@@ -284,25 +323,27 @@ impl<'a> Change<'a> {
     }
 
     /// Makes it last, with its facts, its answer and its row of the audit; or forgets it, if it was only to be checked.
-    pub async fn commit<T: Message + Name>(self, answer: T) -> Result<Response<T>> {
+    pub async fn commit<T: Message + Name>(mut self, answer: T) -> Result<Response<T>> {
         if self.asked.validate_only {
-            self.trail.settle();
-            return Ok(Response::new(answer));
+            return Ok(self.forgo(answer));
         }
-        self.trail.after(&answer);
-        let entry = self.trail.entry(self.now, OK);
-        let mut seat = match entry {
+        let mut rows = std::mem::take(&mut self.parts);
+        if rows.is_empty() {
+            self.trail.after(&answer);
+            rows.extend(self.trail.entry(self.now, OK));
+        }
+        let mut seat = match rows.first() {
             Some(_) => Some(self.app.audit.seat(&self.tx, self.now).await?),
             None => None,
         };
-        let mut entries = match (&self.forgotten, &seat, &entry) {
+        let mut entries = match (&self.forgotten, &seat, rows.first()) {
             (Some(forgotten), Some(seat), Some(entry)) => {
                 let audit = &self.app.audit;
                 audit.forget(&self.tx, seat, forgotten, entry.request_id, self.now).await?
             }
             _ => Vec::new(),
         };
-        entries.extend(entry);
+        entries.extend(rows);
         let told = async {
             match &mut seat {
                 Some(seat) => self.app.audit.append(&self.tx, seat, entries, &self.facts).await,

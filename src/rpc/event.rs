@@ -110,8 +110,7 @@ async fn reachable(app: &App, cursor: Cursor, epoch: i64) -> Result<Position> {
     }
     let conn = app.database.lease().await?;
     let feed = store::outbox::feed(&*conn).await?;
-    // A place that no transaction has reached yet is of a feed that was rolled back.
-    if feed.epoch != epoch || cursor.position < feed.floor || cursor.position.xid >= feed.next_xid {
+    if feed.epoch != epoch || !cursor.is_within(&feed) {
         return Err(Error::CursorExpired);
     }
     Ok(cursor.position)
@@ -152,34 +151,46 @@ const FORM: u8 = 1;
 impl Cursor {
     /// The opaque text.
     pub fn text(self) -> String {
-        let mut bytes = vec![FORM];
-        for number in [self.epoch, self.position.xid, self.position.seq] {
-            bytes.extend(number.to_be_bytes());
-        }
-        bytes.extend(check(&bytes));
-        URL_SAFE_NO_PAD.encode(bytes)
+        write(FORM, [self.epoch, self.position.xid, self.position.seq])
     }
 
     /// Reads the opaque text; anything but what [`Cursor::text`] wrote is refused.
     pub fn parse(text: &str) -> Result<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::Cursor)?;
-        let (body, sum) = bytes.split_at_checked(25).ok_or(Error::Cursor)?;
-        if body[0] != FORM || sum != check(body) {
-            return Err(Error::Cursor);
-        }
-        let number = |at: usize| {
-            let mut number = [0; 8];
-            number.copy_from_slice(&body[at..at + 8]);
-            i64::from_be_bytes(number)
-        };
+        let [epoch, xid, seq] = read(FORM, text).ok_or(Error::Cursor)?;
         Ok(Self {
-            epoch: number(1),
-            position: Position {
-                xid: number(9),
-                seq: number(17),
-            },
+            epoch,
+            position: Position { xid, seq },
         })
     }
+
+    /// Whether the feed still reaches back to it. A place that no transaction has reached yet is of a feed that was rolled back.
+    pub fn is_within(&self, feed: &store::outbox::Feed) -> bool {
+        feed.epoch == self.epoch && self.position >= feed.floor && self.position.xid < feed.next_xid
+    }
+}
+
+/// Numbers as an opaque text of a form.
+pub fn write<const N: usize>(form: u8, numbers: [i64; N]) -> String {
+    let mut bytes = vec![form];
+    for number in numbers {
+        bytes.extend(number.to_be_bytes());
+    }
+    bytes.extend(check(&bytes));
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The numbers of a text that [`write`] wrote in this form; none of any other text.
+pub fn read<const N: usize>(form: u8, text: &str) -> Option<[i64; N]> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (body, sum) = bytes.split_at_checked(1 + 8 * N)?;
+    if body[0] != form || sum != check(body) {
+        return None;
+    }
+    let mut numbers = [0; N];
+    for (number, chunk) in numbers.iter_mut().zip(body[1..].chunks_exact(8)) {
+        *number = i64::from_be_bytes(chunk.try_into().ok()?);
+    }
+    Some(numbers)
 }
 
 fn check(body: &[u8]) -> [u8; 4] {

@@ -1,15 +1,13 @@
 //! PrivacyService: all that is kept of a person, as JSON Lines or as one document.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use futures::Stream;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Response, Status, metadata::MetadataValue};
+use tonic::{Response, metadata::MetadataValue};
 
 use super::{
-    Call,
+    Call, extract,
     privacy::{check_reason, whom_noted},
     watch,
 };
@@ -19,9 +17,9 @@ use crate::{
         UserId,
         data_map::{self, Table, Told},
     },
-    error::{Error, Missing, Result},
+    error::{Error, Language, Missing, Result},
     identity::national_id,
-    pb::{self, EndReason, google::api::HttpBody},
+    pb::{self, google::api::HttpBody},
     store::{self, Tx},
 };
 
@@ -31,8 +29,6 @@ const SCHEMA: &str = "gad.export.v1";
 const CHUNK: usize = 64 * 1024;
 /// Chunks that wait for a receiver.
 const CHANNEL: usize = 2;
-/// Longest that a receiver may leave a chunk unread: the database ends a transaction that is idle for longer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How an export is written. The same is said either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +56,7 @@ impl Form {
 }
 
 /// A stream of chunks.
-pub type Export = Pin<Box<dyn Stream<Item = Result<HttpBody, Status>> + Send>>;
+pub type Export = extract::Pieces;
 
 /// ExportPersonalData.
 pub async fn export(app: &Arc<App>, call: &Call, request: pb::ExportPersonalDataRequest, form: Form) -> Result<Response<Export>> {
@@ -74,43 +70,28 @@ pub async fn export(app: &Arc<App>, call: &Call, request: pb::ExportPersonalData
     }
     let (sender, receiver) = mpsc::channel(CHANNEL);
     let (frozen, begun) = oneshot::channel();
+    let (over, outcome) = oneshot::channel();
     let (app, deadline) = (Arc::clone(app), call.deadline);
     tokio::spawn(async move {
         let written = tokio::select! {
             biased;
-            reason = watch::ends(&app, &signed_in, deadline) => Err(ended(reason)),
+            reason = watch::ends(&app, &signed_in, deadline) => Err(extract::ended(reason)),
             written = write(&app, user, form, &sender, frozen) => written,
         };
-        if let Err(error) = written {
-            let _ = sender.try_send(Err(error.into()));
-        }
+        let _ = over.send(written);
     });
     // What is told is as it was before the call, whose own row of the audit comes when this returns. If it cannot be
     // begun, the stream says why.
     let _ = begun.await;
-    let mut response = Response::new(Box::pin(ReceiverStream::new(receiver)) as Export);
+    let mut response = Response::new(extract::pieces(receiver, outcome, Language::current()));
     let name = format!("attachment; filename=\"gad-{}.{}\"", user.0, form.ending());
     let name = MetadataValue::try_from(name).map_err(Error::internal)?;
     response.metadata_mut().insert("content-disposition", name);
     Ok(response)
 }
 
-fn ended(reason: EndReason) -> Error {
-    match reason {
-        EndReason::Deadline => Error::Deadline,
-        EndReason::AuthRevoked => Error::SignedOut,
-        _ => Error::Down("the server is going down".to_owned()),
-    }
-}
-
 /// Writes everything, as one snapshot of the database has it.
-async fn write(
-    app: &App,
-    user: UserId,
-    form: Form,
-    sender: &mpsc::Sender<Result<HttpBody, Status>>,
-    frozen: oneshot::Sender<()>,
-) -> Result<()> {
+async fn write(app: &App, user: UserId, form: Form, sender: &mpsc::Sender<HttpBody>, frozen: oneshot::Sender<()>) -> Result<()> {
     // A slow receiver holds a connection: half of them stay for others.
     let _turn = app.snapshots.acquire().await.map_err(Error::internal)?;
     let mut conn = app.database.lease().await?;
@@ -181,7 +162,7 @@ async fn opened(app: &App, tx: &Tx<'_>, table: &Table, user: UserId, record: Str
 
 /// Lines on their way to the receiver.
 struct Lines<'a> {
-    sender: &'a mpsc::Sender<Result<HttpBody, Status>>,
+    sender: &'a mpsc::Sender<HttpBody>,
     form: Form,
     text: String,
     rows: u64,
@@ -223,15 +204,7 @@ impl Lines<'_> {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        let body = HttpBody {
-            content_type: self.form.content_type().to_owned(),
-            data: std::mem::take(&mut self.text).into_bytes(),
-            extensions: Vec::new(),
-        };
-        match tokio::time::timeout(PATIENCE, self.sender.send(Ok(body))).await {
-            Ok(Ok(())) => Ok(()),
-            // Nobody listens any more, or not quickly enough to keep a connection for them.
-            Ok(Err(_)) | Err(_) => Err(Error::Overloaded),
-        }
+        let text = std::mem::take(&mut self.text).into_bytes();
+        extract::send(self.sender, self.form.content_type(), text).await
     }
 }

@@ -14,8 +14,10 @@ pub mod auth_mail;
 pub mod auth_password;
 pub mod auth_session;
 pub mod auth_totp;
+pub mod bulk;
 pub mod change;
 pub mod check_in;
+pub mod columns;
 pub mod checklist;
 pub mod comment;
 pub mod consent;
@@ -27,6 +29,7 @@ pub mod edge;
 pub mod emergency;
 pub mod event;
 pub mod export;
+pub mod extract;
 pub mod geofence;
 pub mod geofence_mask;
 pub mod legacy;
@@ -43,9 +46,14 @@ pub mod position;
 pub mod privacy;
 pub mod proof;
 pub mod retention;
+pub mod refusal;
 pub mod rule;
 pub mod statistics;
+pub mod sheet;
+pub mod sync;
+pub mod sync_pull;
 pub mod task;
+pub mod task_import;
 pub mod task_mask;
 pub mod task_read;
 pub mod tile;
@@ -137,6 +145,14 @@ impl Call {
         match self.signed_in()?.credential {
             Credential::Session { id, .. } => Ok(id),
             Credential::ApiToken { .. } => Err(Error::Forbidden),
+        }
+    }
+
+    /// The call as one of several things that it does, with a trail of its own.
+    pub fn part(&self) -> Self {
+        Self {
+            trail: self.trail.part(),
+            ..self.clone()
         }
     }
 

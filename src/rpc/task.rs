@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Call,
     change::{Change, asked, tried},
-    detail, task_mask, task_read as read, wire,
+    detail, sync, task_mask, task_read as read, wire,
 };
 use crate::{
     app::App,
@@ -67,58 +67,28 @@ impl TaskService for Tasks {
     }
 
     async fn start_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Start,
-            "StartTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Start, "StartTask", request.into_inner()).await?)
     }
 
     async fn pause_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Pause,
-            "PauseTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Pause, "PauseTask", request.into_inner()).await?)
     }
 
     async fn resume_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Resume,
-            "ResumeTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Resume, "ResumeTask", request.into_inner()).await?)
     }
 
     async fn finish_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Finish,
-            "FinishTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Finish, "FinishTask", request.into_inner()).await?)
     }
 
     async fn cancel_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
-        Ok(step(
-            &self.0,
-            &Call::of(&request)?,
-            Action::Cancel,
-            "CancelTask",
-            request.into_inner(),
-        )
-        .await?)
+        let call = Call::of(&request)?;
+        Ok(step(&self.0, &call, Action::Cancel, "CancelTask", request.into_inner()).await?)
     }
 
     async fn reopen_task(&self, request: Request<pb::TaskStepRequest>) -> Result<Response<pb::Task>, Status> {
@@ -232,7 +202,8 @@ pub async fn set(change: &mut Change<'_>, mut task: Task, wire: pb::Task, mask: 
     Ok(task)
 }
 
-async fn step(
+/// StartTask, PauseTask, ResumeTask, FinishTask, CancelTask.
+pub async fn step(
     app: &App,
     call: &Call,
     action: Action,
@@ -246,8 +217,10 @@ async fn step(
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
+    let reported = sync::reported("reported_time", request.reported_time, change.now)?;
     let task = change.task(id, &request.etag).await?;
     let task = take(&mut change, task, action, &agents, &request.reason).await?;
+    store::task::report_time(change.tx(), task.id, reported).await?;
     answer(change, &task).await
 }
 
@@ -276,22 +249,28 @@ pub async fn delete(app: &App, call: &Call, request: pb::DeleteTaskRequest) -> R
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let mut task = change.task(id, &request.etag).await?;
+    let task = change.task(id, &request.etag).await?;
+    let task = remove(&mut change, task, &agents).await?;
+    answer(change, &task).await
+}
+
+/// Marks a task deleted. It and its agents are locked.
+pub async fn remove(change: &mut Change<'_>, mut task: Task, agents: &[AgentId]) -> Result<Task> {
     if task.deleted.is_some() {
         return Err(Error::NotFound(Missing::Task));
     }
     let before = Before::of(&task);
-    let crew = change.agents(&agents).await?;
-    for agent in &agents {
-        store::task::unassign(change.tx(), id, *agent).await?;
+    let crew = change.agents(agents).await?;
+    for agent in agents {
+        store::task::unassign(change.tx(), task.id, *agent).await?;
     }
     task.deleted = Some(change.now);
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    note(&change, &task, Action::Delete, Some(task.state()), None, String::new()).await?;
+    note(change, &task, Action::Delete, Some(task.state()), None, String::new()).await?;
     change.task_fact(FactKind::TaskDeleted, &task, before);
     change.tell_of(crew).await?;
-    follow(&mut change, &task, Action::Delete, "").await?;
-    answer(change, &task).await
+    follow(change, &task, Action::Delete, "").await?;
+    Ok(task)
 }
 
 async fn undelete(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<Response<pb::Task>> {
@@ -302,16 +281,21 @@ async fn undelete(app: &App, call: &Call, request: pb::TaskStepRequest) -> Resul
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let mut task = change.task(id, &request.etag).await?;
+    let task = change.task(id, &request.etag).await?;
+    let task = restore(&mut change, task, request.reason).await?;
+    answer(change, &task).await
+}
+
+/// Takes the deletion of a locked task back.
+pub async fn restore(change: &mut Change<'_>, mut task: Task, reason: String) -> Result<Task> {
     if task.deleted.take().is_none() {
         return Err(Error::NotDeleted);
     }
     let before = Before::of(&task);
     let task = store::task::save(change.tx(), &task, change.now).await?;
-    let (state, reason) = (Some(task.state()), request.reason.clone());
-    note(&change, &task, Action::Undelete, state, None, reason).await?;
+    note(change, &task, Action::Undelete, Some(task.state()), None, reason).await?;
     change.task_fact(FactKind::TaskUndeleted, &task, before);
-    answer(change, &task).await
+    Ok(task)
 }
 
 async fn reopen(app: &App, call: &Call, request: pb::TaskStepRequest) -> Result<Response<pb::Task>> {
@@ -397,16 +381,16 @@ async fn unassign(app: &App, call: &Call, request: pb::UnassignTaskRequest) -> R
         return Ok(answer);
     }
     let task = change.task(id, &request.etag).await?;
-    entitle(&task, &change.caller, Action::Unassign)?;
-    if task.deleted.is_none() && task.state().is_open() && !task.assignments.iter().any(|on| on.agent == agent_id) {
-        return Err(Error::NotAssigned);
-    }
     let task = take_off(&mut change, task, agent_id).await?;
     answer(change, &task).await
 }
 
-/// Takes an agent off a task that it is on. Both are locked.
+/// Takes an agent off a task. Both are locked.
 pub async fn take_off(change: &mut Change<'_>, task: Task, agent_id: AgentId) -> Result<Task> {
+    entitle(&task, &change.caller, Action::Unassign)?;
+    if task.deleted.is_none() && task.state().is_open() && !task.assignments.iter().any(|on| on.agent == agent_id) {
+        return Err(Error::NotAssigned);
+    }
     permit(&task, &change.caller, Action::Unassign)?;
     let before = Before::of(&task);
     let crew = change.agents(&[agent_id]).await?;

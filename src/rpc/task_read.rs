@@ -1,5 +1,6 @@
 //! TaskService: reading tasks and their history.
 
+use jiff::Timestamp;
 use tonic::Response;
 
 use super::{Call, page, wire};
@@ -85,7 +86,7 @@ pub async fn history(
     let conn = app.database.lease().await?;
     visible(store::task::get(&*conn, id).await?, &caller)?;
     let mut rows = store::task::history(&*conn, id, after, limit).await?;
-    let next_page_token = query.cut(&mut rows, limit, |step| [step.id]);
+    let next_page_token = query.cut(&mut rows, limit, |(step, _)| [step.id]);
     let entries = rows.into_iter().map(entry).collect();
     Ok(Response::new(pb::ListTaskHistoryResponse {
         entries,
@@ -93,7 +94,7 @@ pub async fn history(
     }))
 }
 
-fn entry(step: store::task::Step) -> pb::TaskHistoryEntry {
+fn entry((step, reported): (store::task::Step, Option<Timestamp>)) -> pb::TaskHistoryEntry {
     let store::task::Step {
         id,
         action,
@@ -113,6 +114,7 @@ fn entry(step: store::task::Step) -> pb::TaskHistoryEntry {
         agent_id: agent.map(|agent| agent.0),
         reason,
         create_time: Some(wire::timestamp(time)),
+        reported_time: reported.map(wire::timestamp),
     }
 }
 

@@ -148,7 +148,7 @@ impl Watch {
         if position <= self.at {
             return Ok(());
         }
-        if let Some(event) = self.event(&entry.fact) {
+        if let Some(event) = self.ear().event(&entry.fact) {
             self.send(position, Item::Event(event)).await?;
         }
         self.at = position;
@@ -246,7 +246,7 @@ impl Watch {
             let Some(last) = agents.last() else { return Ok(sent) };
             after = last.id.0;
             for agent in agents.iter().filter(|agent| self.interest.has_agent(agent)) {
-                self.send_row(pb::snapshot_row::Resource::Agent(wire::agent(agent, self.lens())))
+                self.send_row(pb::snapshot_row::Resource::Agent(wire::agent(agent, self.ear().lens())))
                     .await?;
                 sent += 1;
             }
@@ -336,8 +336,25 @@ impl Watch {
         self.send(self.at, Item::Event(event)).await
     }
 
+    fn ear(&self) -> Ear<'_> {
+        Ear {
+            app: &self.app,
+            interest: &self.interest,
+        }
+    }
+}
+
+/// How somebody hears of facts.
+pub struct Ear<'a> {
+    /// The server.
+    pub app: &'a App,
+    /// What they want and may have.
+    pub interest: &'a Interest,
+}
+
+impl Ear<'_> {
     /// The fact as this watcher hears of it.
-    fn event(&self, fact: &Fact) -> Option<pb::Event> {
+    pub fn event(&self, fact: &Fact) -> Option<pb::Event> {
         let Fact {
             kind,
             time,
@@ -360,7 +377,7 @@ impl Watch {
     }
 
     /// How this watcher sees where others are, as it is now.
-    fn lens(&self) -> Lens {
+    pub fn lens(&self) -> Lens {
         self.app.precision.shared_lens(&self.interest.caller)
     }
 

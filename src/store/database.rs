@@ -355,6 +355,11 @@ impl Tx<'_> {
         Ok(self.cache.run(self.tx.batch_execute("rollback to savepoint mark")).await?)
     }
 
+    /// Forgets the point of [`Tx::mark`]; what was done since stays.
+    pub async fn release(&self) -> Result<()> {
+        Ok(self.cache.run(self.tx.batch_execute("release savepoint mark")).await?)
+    }
+
     /// A statement whose answer does not matter, such as a lock.
     pub async fn run_sql(&self, sql: &'static str, params: Params<'_>) -> Result<()> {
         self.rows(sql, params).await.map(drop)

@@ -84,6 +84,16 @@ pub async fn read(on: &impl Query, after: Position, until: Option<Position>, lim
     rows.iter().filter_map(|row| decode(row).transpose()).collect()
 }
 
+/// Whether more than `count` facts came after `after`.
+pub async fn is_far_behind(on: &impl Query, after: Position, count: i64) -> Result<bool> {
+    on.one(
+        "select exists (select from outbox where (xid, seq) > ($1, $2) order by xid, seq offset $3 limit 1) as far",
+        &[&after.xid, &after.seq, &count],
+    )
+    .await?
+    .read("far")
+}
+
 /// The entry of a row; none if another version of the program wrote what this one cannot read: one fact must not
 /// stop the feed for everybody.
 fn decode(row: &Row) -> Result<Option<Entry>> {

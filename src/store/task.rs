@@ -289,18 +289,30 @@ pub async fn add_step(tx: &Tx<'_>, task: TaskId, step: &Step) -> Result<()> {
     Ok(())
 }
 
-/// Steps of a task after step number `after`, oldest first.
-pub async fn history(on: &impl Query, task: TaskId, after: i64, limit: i64) -> Result<Vec<Step>> {
+/// Keeps with the last step of a task when it happened by the clock of who took it; none: nothing is kept.
+pub async fn report_time(tx: &Tx<'_>, task: TaskId, reported: Option<Timestamp>) -> Result<()> {
+    if reported.is_some() {
+        tx.run(
+            "update task_history set reported_time = $2 where id = (select max(id) from task_history where task_id = $1)",
+            &[&task.0, &reported],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Steps of a task after step number `after`, oldest first, and when they happened by the clock of who took them offline.
+pub async fn history(on: &impl Query, task: TaskId, after: i64, limit: i64) -> Result<Vec<(Step, Option<Timestamp>)>> {
     let rows = on
         .rows(
-            "select id, action, from_state, to_state, user_id, agent_id, reason, create_time
+            "select id, action, from_state, to_state, user_id, agent_id, reason, create_time, reported_time
              from task_history where task_id = $1 and id > $2 order by id limit $3",
             &[&task.0, &after, &limit],
         )
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(Step {
+            let step = Step {
                 id: row.read("id")?,
                 action: Action::of(row.read::<i16>("action")?.into()),
                 from: State::of(row.read::<i16>("from_state")?.into()),
@@ -309,7 +321,8 @@ pub async fn history(on: &impl Query, task: TaskId, after: i64, limit: i64) -> R
                 agent: row.read::<Option<i64>>("agent_id")?.map(AgentId),
                 reason: row.read("reason")?,
                 time: row.read("create_time")?,
-            })
+            };
+            Ok((step, row.read("reported_time")?))
         })
         .collect()
 }

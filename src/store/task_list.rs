@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use postgres_types::Type;
+use tokio_postgres::Portal;
 
 use super::{
-    Query,
+    Query, Tx,
     conditions::Conditions,
     task::{COLUMNS, decode},
 };
@@ -14,8 +15,11 @@ use crate::{
         geo::Bounds,
         task::{Kind, Priority, State, Task},
     },
-    error::Result,
+    error::{Error, Result},
 };
+
+/// Rows of a batch.
+const BATCH: i32 = 500;
 
 /// Which tasks a list holds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -91,6 +95,28 @@ pub struct Order {
 pub async fn page(on: &impl Query, filter: &Filter, order: Order, after: Option<(i64, i64)>, limit: i64) -> Result<Vec<Task>> {
     let (sql, conditions) = statement(filter, order, after, limit);
     on.typed(&sql, &conditions.params()).await?.iter().map(decode).collect()
+}
+
+/// All tasks of a list, in its order, a batch at a time.
+pub struct Rows(Portal);
+
+impl Rows {
+    /// Of a transaction that reads one snapshot.
+    pub async fn of(tx: &Tx<'_>, filter: &Filter, order: Order) -> Result<Self> {
+        let (sql, conditions) = statement(filter, order, None, i64::MAX);
+        let (values, types): (Vec<_>, Vec<_>) = conditions.params().into_iter().unzip();
+        let portal = tx.guard(async {
+            let statement = tx.raw().prepare_typed(&sql, &types).await?;
+            tx.raw().bind(&statement, &values).await
+        });
+        Ok(Self(portal.await.map_err(Error::from)?))
+    }
+
+    /// The next ones; empty: there are no more.
+    pub async fn next(&self, tx: &Tx<'_>) -> Result<Vec<Task>> {
+        let rows = tx.guard(tx.raw().query_portal(&self.0, BATCH)).await?;
+        rows.iter().map(decode).collect()
+    }
 }
 
 /// The statement of a page: what callers wrote stands in its parameters, never in its text.

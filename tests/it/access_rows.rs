@@ -144,6 +144,18 @@ fn instead() -> Vec<Request> {
             json!({ "box": city, "layers": ["MAP_LAYER_AGENTS"], "units": ["$unit"] }),
         ),
         ("Dispatch", "", json!({ "task_id": "$assigned" })),
+        ("ExportTasks", "/id", json!({ "filter": { "text": "$word" } })),
+        ("ExportAgents", "/id", json!({ "filter": { "units": ["$unit"] } })),
+        (
+            "BatchChangeTasks",
+            "/results/0/task",
+            json!({ "tasks": [{ "id": "$assigned" }], "action": "TASK_ACTION_START" }),
+        ),
+        (
+            "Push",
+            "/results/0/task",
+            json!({ "mutations": [{ "request_id": "$code", "task_step": { "id": "$assigned", "action": "TASK_ACTION_START" } }] }),
+        ),
         ("RaiseEmergency", "", json!({ "description": "Robo" })),
         ("BatchGetUsers", "/users", json!({ "ids": ["$user"] })),
         ("ListUsers", "/users", json!({ "filter": { "text": "$person" } })),

@@ -253,7 +253,10 @@ async fn a_hundred_who_write_at_once_over_two_replicas_are_all_chained() {
 }
 
 /// RPCs that are done to nothing that has a name.
-const OF_NOTHING: [&str; 6] = [
+const OF_NOTHING: &[&str] = &[
+    "ExportTasks",
+    "ExportAgents",
+    "ExportEmergencies",
     "ListUsers",
     "ListAuditEntries",
     "ExportAuditEntries",
@@ -291,6 +294,9 @@ async fn leaves_one_row(door: Door) {
         let method = methods.iter().find(|method| method.name() == row.rpc).unwrap();
         let request = stage.fill(&row.request).await;
         let token = stage.token(row.who).await;
+        let full = descriptor::path(method).trim_start_matches('/').to_owned();
+        let of_method = format!("outcome = 'OK' and method = '{full}'");
+        let known: BTreeSet<Uuid> = seen(database, &of_method).await.iter().map(|row| row.request_id).collect();
         let before: i64 = count(database).await;
         let answer = stage.call(row.who, method, &request).await;
         secrets.extend(token);
@@ -305,10 +311,10 @@ async fn leaves_one_row(door: Door) {
             continue;
         }
         audited += 1;
-        let full = descriptor::path(method).trim_start_matches('/').to_owned();
-        let written = seen(database, &format!("outcome = 'OK' and method = '{full}'")).await;
+        let written = seen(database, &of_method).await;
         let after: i64 = count(database).await;
-        let last = written.last();
+        // Time stands still here, and segments do not come in order.
+        let last = written.iter().find(|row| !known.contains(&row.request_id));
         let complaint = match last {
             None => Some("no row".to_owned()),
             Some(_) if after - before != 1 => Some(format!("{} rows", after - before)),

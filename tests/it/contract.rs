@@ -206,6 +206,30 @@ const FREE: &[(&str, &str)] = &[
         "absent is everything; its own fields have rules",
     ),
     (
+        "gad.v1.ExportTasksRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+    (
+        "gad.v1.ExportAgentsRequest.filter",
+        "absent is everything; its own fields have rules",
+    ),
+    (
+        "gad.v1.BatchChangeTasksRequest.task",
+        "only an update needs one; its own fields have rules",
+    ),
+    (
+        "gad.v1.BatchChangeTasksRequest.update_mask",
+        "the handler knows which paths can be changed",
+    ),
+    (
+        "gad.v1.TaskStepRequest.reported_time",
+        "absent is now; the handler compares it with its clock",
+    ),
+    (
+        "gad.v1.Mutation.client_time",
+        "absent is now; what is too far away is said in the result",
+    ),
+    (
         "gad.v1.GetTrackLineRequest.end_time",
         "any time; what is none is refused when it is read",
     ),
@@ -444,6 +468,7 @@ const REPEATABLE: &[(&str, &str)] = &[
         "ReportPositions",
         "a fix is the same fix each time: agent and time are its key",
     ),
+    ("Push", "each mutation has a request id of its own"),
     ("Logout", "what has ended stays so"),
     ("RunRetention", "what was forgotten is not forgotten again"),
     (

@@ -12,12 +12,15 @@ use crate::{
 };
 
 /// RPCs open to agents that may still refuse one for what it asks for.
-pub const BY_OBJECT: [&str; 19] = [
+pub const BY_OBJECT: &[&str] = &[
     "CheckIn",
     "UpdateComment",
     "DeleteComment",
     "DeleteAttachment",
     "UpdateChecklistItem",
+    "BatchChangeTasks",
+    "ExportTasks",
+    "ExportAgents",
     "RaiseEmergency",
     "SeeEmergency",
     "AcknowledgeEmergency",
@@ -54,6 +57,7 @@ pub fn rows() -> Vec<Row> {
         audits(),
         crate::matrix_field::rows(),
         crate::matrix_socket::rows(),
+        crate::matrix_bulk::rows(),
         crate::matrix_geo::rows(),
         crate::matrix_details::rows(),
         crate::matrix_notify::rows(),

@@ -16,13 +16,14 @@ use gad::{
     pb::{
         self, UserLevel, agent_service_client::AgentServiceClient, api_token_service_client::ApiTokenServiceClient,
         attachment_service_client::AttachmentServiceClient, auth_service_client::AuthServiceClient,
-        check_in_service_client::CheckInServiceClient, checklist_service_client::ChecklistServiceClient,
-        comment_service_client::CommentServiceClient, dependency_service_client::DependencyServiceClient,
-        dispatch_service_client::DispatchServiceClient, emergency_service_client::EmergencyServiceClient,
-        event_service_client::EventServiceClient, geo_service_client::GeoServiceClient,
-        geofence_service_client::GeofenceServiceClient, notification_service_client::NotificationServiceClient,
-        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
-        statistics_service_client::StatisticsServiceClient, task_service_client::TaskServiceClient,
+        bulk_service_client::BulkServiceClient, check_in_service_client::CheckInServiceClient,
+        checklist_service_client::ChecklistServiceClient, comment_service_client::CommentServiceClient,
+        dependency_service_client::DependencyServiceClient, dispatch_service_client::DispatchServiceClient,
+        emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
+        geo_service_client::GeoServiceClient, geofence_service_client::GeofenceServiceClient,
+        notification_service_client::NotificationServiceClient, permission_service_client::PermissionServiceClient,
+        privacy_service_client::PrivacyServiceClient, statistics_service_client::StatisticsServiceClient,
+        sync_service_client::SyncServiceClient, task_service_client::TaskServiceClient,
         template_service_client::TemplateServiceClient, user_service_client::UserServiceClient,
         webhook_service_client::WebhookServiceClient, zone_service_client::ZoneServiceClient,
     },
@@ -121,6 +122,15 @@ impl Person {
     /// Check-ins.
     pub fn check_ins(&self) -> CheckInServiceClient<Door> {
         CheckInServiceClient::new(self.door.clone())
+    }
+    /// Much at once.
+    pub fn bulk(&self) -> BulkServiceClient<Door> {
+        BulkServiceClient::new(self.door.clone())
+    }
+
+    /// What was done offline.
+    pub fn sync(&self) -> SyncServiceClient<Door> {
+        SyncServiceClient::new(self.door.clone())
     }
 
     /// Emergencies.
