@@ -10,7 +10,7 @@ use crate::{
     app::App,
     domain::{UserId, access::Level},
     error::{Error, Missing, Result},
-    store::{self, user_stats::Counts},
+    store::{self, Query, user_stats::Counts},
 };
 
 /// How long an answer is kept.
@@ -38,7 +38,7 @@ pub fn key(user: UserId, days: i32) -> String {
 }
 
 /// Refuses numbers of others to who is no administrator.
-pub fn permit(call: &Call, user: UserId) -> Result<()> {
+fn permit(call: &Call, user: UserId) -> Result<()> {
     let caller = call.caller()?;
     if caller.user == user || caller.level >= Level::Administrator {
         Ok(())
@@ -57,16 +57,29 @@ pub async fn get(app: &App, call: &Call, user: UserId, days: i32, kept: bool) ->
     let now = app.clock.now();
     let since = now - SignedDuration::from_hours(24 * i64::from(days));
     let conn = app.database.lease().await?;
-    let there = store::user::get(&*conn, user).await?;
-    if there.is_none_or(|user| user.is_gone()) {
-        return Err(Error::NotFound(Missing::User));
-    }
+    there(&*conn, user).await?;
     let counts = store::user_stats::count(&*conn, user, Some(since)).await?;
     drop(conn);
     let stats = Stats { counts, counted: now };
     let bytes = serde_json::to_vec(&stats).map_err(Error::internal)?;
     app.cache.put(&key, &bytes, KEPT).await;
     Ok((stats, false))
+}
+
+/// Forgets what is kept of a user's numbers; says how many answers.
+pub async fn forget(app: &App, call: &Call, user: UserId) -> Result<u64> {
+    permit(call, user)?;
+    there(&*app.database.lease().await?, user).await?;
+    app.cache.forget_like(&pattern(user)).await
+}
+
+/// Refuses a user who is not there.
+async fn there(on: &impl Query, user: UserId) -> Result<()> {
+    let user = store::user::get(on, user).await?;
+    if user.is_none_or(|user| user.is_gone()) {
+        return Err(Error::NotFound(Missing::User));
+    }
+    Ok(())
 }
 
 /// What is kept, unless tasks were changed since.

@@ -60,6 +60,9 @@ fn stats() -> Vec<Row> {
             200,
             json!({ "message": "$", "deleted_keys": "$", "pattern": "stats:user:3:*" }),
         ),
+        forget("USER_NOT_FOUND", "/api/v1/stats/invalidate/user/999999")
+            .of(Who::Administrator)
+            .gives(404, detail("The user with this id does not exist in the system")),
         forget("FORBIDDEN", FORGET_AGENT)
             .of(Who::Colleague)
             .gives(403, detail(NOT_YOURS)),

@@ -43,9 +43,8 @@ impl StatsService for StatsOf {
     ) -> Result<Response<pb::CacheInvalidation>, Status> {
         let call = Call::of(&request)?;
         let pb::InvalidateUserStatsRequest { id } = request.into_inner();
-        user_stats::permit(&call, UserId(id))?;
+        let deleted_keys = number(user_stats::forget(&self.0, &call, UserId(id)).await?);
         let pattern = user_stats::pattern(UserId(id));
-        let deleted_keys = number(self.0.cache.forget_like(&pattern).await?);
         Ok(Response::new(pb::CacheInvalidation {
             message: format!("Caché de estadísticas invalidado para usuario {id}"),
             deleted_keys,
