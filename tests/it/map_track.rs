@@ -85,7 +85,7 @@ async fn a_line_has_few_points_and_breaks_where_there_was_no_fix() {
             .await
             .map(tonic::Response::into_inner)
     };
-    let drawn = line(request.clone()).await.unwrap();
+    let drawn = line(request).await.unwrap();
     let lines: Vec<Vec<i64>> = drawn.lines.iter().map(seconds).collect();
     assert_eq!((drawn.fix_count, drawn.gap.unwrap().seconds, lines.len()), (5_101, 600, 3));
     let ends: Vec<(i64, i64)> = lines.iter().map(|line| (line[0], *line.last().unwrap())).collect();
@@ -97,7 +97,7 @@ async fn a_line_has_few_points_and_breaks_where_there_was_no_fix() {
     let every = pb::GetTrackLineRequest {
         point_count: 12,
         gap: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
-        ..request.clone()
+        ..request
     };
     let few: Vec<pb::Position> = (0..100).map(|n| fix(id, -4_000 + n * 10 + n * n % 7, 4.65)).collect();
     report(&agent, few).await;
@@ -109,12 +109,12 @@ async fn a_line_has_few_points_and_breaks_where_there_was_no_fix() {
     let whole = pb::GetTrackLineRequest {
         start_time: time(-5_000),
         end_time: time(-4_900),
-        ..request.clone()
+        ..request
     };
     assert_eq!(line(whole).await.unwrap().lines[0].points.len(), 100);
     let empty = pb::GetTrackLineRequest {
         end_time: time(-30_000),
-        ..request.clone()
+        ..request
     };
     assert_eq!(line(empty).await.unwrap().lines.len(), 0);
     for (start, end, count, field) in [
@@ -126,7 +126,7 @@ async fn a_line_has_few_points_and_breaks_where_there_was_no_fix() {
             start_time: time(start),
             end_time: time(end),
             point_count: count,
-            ..request.clone()
+            ..request
         };
         assert_eq!(fields(&line(wrong).await.unwrap_err()), [field]);
     }
