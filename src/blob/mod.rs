@@ -27,7 +27,7 @@ pub enum Blobs {
     /// In a folder.
     Folder(folder::Folder),
     /// In a bucket.
-    S3(s3::S3),
+    S3(Box<s3::S3>),
 }
 
 impl Blobs {
@@ -35,7 +35,7 @@ impl Blobs {
     pub fn new(settings: &FileSettings, clock: Clock) -> Result<Self> {
         Ok(match &settings.s3_bucket {
             None => Self::Folder(folder::Folder::new(settings.files_dir.clone())),
-            Some(bucket) => Self::S3(s3::S3::new(bucket, settings, clock)?),
+            Some(bucket) => Self::S3(Box::new(s3::S3::new(bucket, settings, clock)?)),
         })
     }
 

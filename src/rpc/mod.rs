@@ -25,6 +25,7 @@ pub mod crossing;
 pub mod dependency;
 pub mod detail;
 pub mod dispatch;
+pub mod ear;
 pub mod edge;
 pub mod emergency;
 pub mod event;

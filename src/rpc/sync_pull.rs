@@ -4,8 +4,8 @@ use tonic::Response;
 
 use super::{
     Call,
+    ear::Ear,
     event::{Cursor, read, write},
-    watch::Ear,
     wire,
 };
 use crate::{

@@ -56,6 +56,13 @@ pub struct Wanted {
     pub sight: Option<Sight>,
 }
 
+impl Wanted {
+    /// Whether an agent is not too far away.
+    fn reaches(&self, near: &Near) -> bool {
+        self.radius_meters.is_none_or(|radius| near.meters <= radius)
+    }
+}
+
 /// An agent near the place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Near {
@@ -101,7 +108,7 @@ pub async fn find(on: &impl Query, wanted: &Wanted) -> Result<Neighbors> {
     if is_cut && neighbors.unable.len() < OBSTACLES {
         let last = neighbors.last(wanted.count);
         let mut unable = nearest(on, wanted, false, OBSTACLES, last.or(wanted.radius_meters)).await?;
-        unable.retain(|near| last.is_none_or(|last| near.meters < last));
+        unable.retain(|near| wanted.reaches(near) && last.is_none_or(|last| near.meters < last));
         neighbors.unable = unable;
     }
     Ok(neighbors)
@@ -138,10 +145,8 @@ impl Walk {
             end: _,
             is_cut: _,
         } = self;
-        if let Some(radius) = wanted.radius_meters {
-            able.retain(|near| near.meters <= radius);
-            unable.retain(|near| near.meters <= radius);
-        }
+        able.retain(|near| wanted.reaches(near));
+        unable.retain(|near| wanted.reaches(near));
         able.truncate(wanted.count);
         if able.len() == wanted.count
             && let Some(last) = able.last()

@@ -127,7 +127,7 @@ fn deliveries() -> Vec<Row> {
             "ReplayDelivery",
             "DELIVERY_NOT_OVER",
             Administrator,
-            json!({ "id": "$waiting" }),
+            json!({ "id": "$undelivered" }),
         ),
         row("ReplayDelivery", "INVALID_FIELD", Administrator, json!({ "id": 0 })),
     ]

@@ -264,7 +264,7 @@ impl Stage {
             "$urgent" => self.an_emergency(&self.supervisor).await.task_id.to_string(),
             "$geofence" => self.a_geofence().await.to_string(),
             "$api_token" => self.an_api_token().await.to_string(),
-            "$notification_rule" | "$webhook" | "$dead" | "$waiting" => self.a_notice(name).await.to_string(),
+            "$notification_rule" | "$webhook" | "$dead" | "$undelivered" => self.a_notice(name).await.to_string(),
             "$zone" | "$limiting_zone" => self.a_zone(name).await.to_string(),
             "$agent" | "$resting" | "$busy" | "$serving" | "$gone" | "$replaced" | "$orphan" => {
                 self.an_agent(name).await.to_string()
@@ -515,7 +515,7 @@ impl Stage {
             _ => {
                 "insert into deliveries (uid, channel, user_id, event_type, event_time, task_id, epoch, xid, seq, next_time,
                                          expire_time, create_time)
-                 values (gen_random_uuid(), 2, 3, 4, $1, 1, 0, 0, nextval('deliveries_id_seq'), $1, $1 + interval '1 day', $1)
+                 values (gen_random_uuid(), 2, 3, 4, $1, 1, 0, 0, nextval('deliveries_id_seq'), $1, $1::timestamptz + interval '1 day', $1)
                  returning id"
             }
         };

@@ -197,7 +197,7 @@ fn check(told: Option<&pb::DurationStatistics>, lengths: Option<&Vec<i64>>, what
     for (share, read) in [(0.25, told.p25), (0.5, told.p50), (0.75, told.p75)] {
         let rank = (lengths.len() as f64 * share).ceil() as usize;
         let (exact, read) = (lengths[rank - 1], ms(&read).unwrap());
-        let bound = (exact as f64 * 0.022).max(1.0) + 0.5;
+        let bound = exact as f64 * 0.022 + 1.0;
         assert!((read - exact).abs() as f64 <= bound, "{what} {share}: {read}, not {exact}");
     }
 }
