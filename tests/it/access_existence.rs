@@ -35,10 +35,13 @@ const BESIDE: &[&str] = &[
     "update mails",
     "location_precisions",
     "set last_use_time",
+    "COMMIT",
     "ROLLBACK",
     "notification_reader",
     "with recursive targets",
     "statistic_deltas",
+    "statistic_sums",
+    "gad-statistics",
     "update deliveries set state = 3",
     "end_time <",
 ];
