@@ -145,7 +145,7 @@ async fn a_file_that_came_in_pieces_is_the_same_when_it_goes() {
         (sha256(&bytes).as_str(), "La puerta norte")
     );
     assert_eq!(download(&supervisor, added.id).await.unwrap(), bytes);
-    assert_eq!(list(&agent, task.id).await, [added.clone()]);
+    assert_eq!(list(&agent, task.id).await, std::slice::from_ref(&added));
 
     let event = watcher.event().await;
     assert_eq!(event.r#type(), EventType::TaskAttachmentsChanged);
