@@ -23,7 +23,7 @@ const BARE: &str = "
     from (select a.id, st_x(l.location::geometry) as x, st_y(l.location::geometry) as y
           from agents a join agent_locations l on l.agent_id = a.id
           where a.delete_time is null and a.duty <> 3
-            and st_intersects(l.location::geometry, st_makeenvelope($1, $2, $1 + 0.1, $2 + 0.1, 4326)) offset 0) p
+            and st_intersects(l.location::geometry, st_makeenvelope($1, $2, $1::float8 + 0.1, $2::float8 + 0.1, 4326)) offset 0) p
     group by 1, 2";
 
 /// Where the view is: a corner.

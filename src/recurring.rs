@@ -57,6 +57,10 @@ pub async fn run(app: &App, stop: CancellationToken) {
 async fn make_due(app: &App, failed: &mut Vec<i64>) -> Result<bool> {
     let now = app.clock.now();
     let mut conn = app.database.lease().await?;
+    // A transaction is begun only if there is something to do in it.
+    if !store::template::is_due(&*conn, now, failed).await? {
+        return Ok(false);
+    }
     let tx = conn.begin(Some(PATIENCE)).await?;
     let Some(template) = store::template::due(&tx, now, failed).await? else {
         return Ok(false);

@@ -37,6 +37,10 @@ pub async fn run(app: &App, stop: CancellationToken) {
 /// Removes one file that may go; whether there was one. The row goes after the file, so that none is forgotten.
 async fn sweep(app: &App) -> Result<bool> {
     let mut conn = app.database.lease().await?;
+    // A transaction is begun only if there is something to do in it.
+    if !store::attachment::is_due(&*conn, app.clock.now()).await? {
+        return Ok(false);
+    }
     let tx = conn.begin(Some(PATIENCE)).await?;
     let Some(uid) = store::attachment::due(&tx, app.clock.now()).await? else {
         return Ok(false);

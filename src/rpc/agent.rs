@@ -114,11 +114,7 @@ async fn update(app: &App, call: &Call, request: pb::UpdateAgentRequest) -> Resu
     if wire.id == 0 {
         return Err(Error::required("agent.id"));
     }
-    let etag = if request.etag.is_empty() {
-        wire.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wire.etag);
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("UpdateAgent", &request.request_id), &request).await?;
     let id = AgentId(wire.id);

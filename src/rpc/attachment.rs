@@ -145,11 +145,7 @@ async fn policies(app: &App) -> Result<Response<pb::ListProofPoliciesResponse>> 
 
 async fn update_policy(app: &App, call: &Call, request: pb::UpdateProofPolicyRequest) -> Result<Response<pb::ProofPolicy>> {
     let wanted = request.policy.clone().unwrap_or_default();
-    let etag = if request.etag.is_empty() {
-        wanted.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wanted.etag);
     let policy = read_policy(wanted)?;
     let mut conn = app.database.lease().await?;
     let asked = asked("UpdateProofPolicy", &request.request_id);

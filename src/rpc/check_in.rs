@@ -142,11 +142,7 @@ async fn policies(app: &App) -> Result<Response<pb::ListCheckInPoliciesResponse>
 
 async fn update(app: &App, call: &Call, request: pb::UpdateCheckInPolicyRequest) -> Result<Response<pb::CheckInPolicy>> {
     let wanted = request.policy.clone().unwrap_or_default();
-    let etag = if request.etag.is_empty() {
-        wanted.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wanted.etag);
     let policy = read_policy(wanted)?;
     let mut conn = app.database.lease().await?;
     let asked = asked("UpdateCheckInPolicy", &request.request_id);

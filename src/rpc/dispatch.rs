@@ -138,11 +138,7 @@ async fn policies(app: &App) -> Result<Response<pb::ListDispatchPoliciesResponse
 
 async fn update(app: &App, call: &Call, request: pb::UpdateDispatchPolicyRequest) -> Result<Response<pb::DispatchPolicy>> {
     let wanted = request.policy.clone().unwrap_or_default();
-    let etag = if request.etag.is_empty() {
-        wanted.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wanted.etag);
     let policy = read_policy(wanted)?;
     let mut conn = app.database.lease().await?;
     let asked = asked("UpdateDispatchPolicy", &request.request_id);

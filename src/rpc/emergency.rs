@@ -229,11 +229,7 @@ async fn plan(app: &App) -> Result<Response<pb::EscalationPlan>> {
 
 async fn update_plan(app: &App, call: &Call, request: pb::UpdateEscalationPlanRequest) -> Result<Response<pb::EscalationPlan>> {
     let wanted = request.plan.clone().unwrap_or_default();
-    let etag = if request.etag.is_empty() {
-        wanted.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wanted.etag);
     let plan = read_plan(wanted)?;
     let mut conn = app.database.lease().await?;
     let asked = asked("UpdateEscalationPlan", &request.request_id);

@@ -108,7 +108,7 @@ async fn update(app: &App, call: &Call, request: pb::UpdateGeofenceRequest) -> R
     if wire.id == 0 {
         return Err(Error::required("geofence.id"));
     }
-    let etag = if request.etag.is_empty() { &wire.etag } else { &request.etag };
+    let etag = wire::seen_etag(&request.etag, &wire.etag);
     let mut conn = app.database.lease().await?;
     let asked = asked("UpdateGeofence", &request.request_id);
     let change = Change::begin(app, call, &mut conn, asked, &request).await?;
@@ -116,7 +116,7 @@ async fn update(app: &App, call: &Call, request: pb::UpdateGeofenceRequest) -> R
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let mut fence = present(&change, GeofenceId(wire.id), etag).await?;
+    let mut fence = present(&change, GeofenceId(wire.id), &etag).await?;
     fence.plan = mask::apply(fence.plan, &wire, request.update_mask.as_ref())?;
     check(&change, &fence.plan).await?;
     let fence = store::geofence::save(change.tx(), &fence, change.now).await?;

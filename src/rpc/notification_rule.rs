@@ -69,11 +69,7 @@ pub async fn update(
     request: pb::UpdateNotificationRuleRequest,
 ) -> Result<Response<pb::NotificationRule>> {
     let wanted = request.rule.clone().unwrap_or_default();
-    let etag = if request.etag.is_empty() {
-        wanted.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wanted.etag);
     let rule = read(wanted)?;
     let mut conn = app.database.lease().await?;
     let asked = asked("UpdateNotificationRule", &request.request_id);

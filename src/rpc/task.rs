@@ -171,11 +171,7 @@ async fn update(app: &App, call: &Call, request: pb::UpdateTaskRequest) -> Resul
     if wire.id == 0 {
         return Err(Error::invalid("task.id", "falta", "is required"));
     }
-    let etag = if request.etag.is_empty() {
-        wire.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wire.etag);
     let id = TaskId(wire.id);
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;

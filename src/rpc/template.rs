@@ -122,11 +122,7 @@ async fn update(app: &App, call: &Call, request: pb::UpdateTemplateRequest) -> R
     if wanted.id == 0 {
         return Err(Error::required("template.id"));
     }
-    let etag = if request.etag.is_empty() {
-        wanted.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wanted.etag);
     let id = wanted.id;
     let pattern = pattern(wanted)?;
     let mut conn = app.database.lease().await?;

@@ -128,11 +128,7 @@ async fn list(app: &App, call: &Call, request: pb::ListWebhooksRequest) -> Resul
 
 async fn update(app: &App, call: &Call, request: pb::UpdateWebhookRequest) -> Result<Response<pb::Webhook>> {
     let wanted = request.webhook.clone().unwrap_or_default();
-    let etag = if request.etag.is_empty() {
-        wanted.etag.clone()
-    } else {
-        request.etag.clone()
-    };
+    let etag = wire::seen_etag(&request.etag, &wanted.etag);
     check(app, &wanted)?;
     let mut conn = app.database.lease().await?;
     let asked = asked("UpdateWebhook", &request.request_id);

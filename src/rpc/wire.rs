@@ -115,6 +115,11 @@ pub fn etag(revision: Revision) -> String {
     format!("r{}", revision.0)
 }
 
+/// The etag that a caller saw: the request's own, or that of the resource in it.
+pub fn seen_etag(request: &str, resource: &str) -> String {
+    if request.is_empty() { resource } else { request }.to_owned()
+}
+
 /// Whether an etag from a caller is that of the present version; an empty one always is.
 pub fn check_etag(wire: &str, present: Revision) -> Result<()> {
     if wire.is_empty() || wire == etag(present) {

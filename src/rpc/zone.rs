@@ -94,7 +94,7 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateZoneRequest) -> R
     if wire.id == 0 {
         return Err(Error::required("zone.id"));
     }
-    let etag = if request.etag.is_empty() { &wire.etag } else { &request.etag };
+    let etag = wire::seen_etag(&request.etag, &wire.etag);
     let mut conn = app.database.lease().await?;
     let asked = tried("UpdateZone", &request.request_id, request.validate_only);
     let mut change = Change::begin(app, call, &mut conn, asked, &request).await?;
@@ -102,7 +102,7 @@ pub async fn update(app: &App, call: &Call, request: pb::UpdateZoneRequest) -> R
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let before = present(&change, ZoneId(wire.id), etag).await?;
+    let before = present(&change, ZoneId(wire.id), &etag).await?;
     let mut zone = before.clone();
     mask::apply(&mut zone, &wire, request.update_mask.as_ref())?;
     let saved = store::zone::save(change.tx(), &zone, change.now).await?;

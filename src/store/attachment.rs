@@ -116,6 +116,13 @@ pub async fn delete(tx: &Tx<'_>, id: i64) -> Result<()> {
     tx.run("delete from attachments where id = $1", &[&id]).await.map(drop)
 }
 
+/// Whether a file may go.
+pub async fn is_due(on: &impl Query, now: Timestamp) -> Result<bool> {
+    on.one("select exists (select from blobs where due_time <= $1) as due", &[&now])
+        .await?
+        .read("due")
+}
+
 /// A file that may go and that nobody else looks at, locked.
 pub async fn due(tx: &Tx<'_>, now: Timestamp) -> Result<Option<Uuid>> {
     let row = tx

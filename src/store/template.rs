@@ -175,6 +175,16 @@ static DUE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// Whether a task is to be made by now of another template than these.
+pub async fn is_due(on: &impl Query, now: Timestamp, but: &[i64]) -> Result<bool> {
+    on.one(
+        "select exists (select from task_templates d where d.due_time <= $1 and d.id <> all($2)) as due",
+        &[&now, &but],
+    )
+    .await?
+    .read("due")
+}
+
 /// A template of which a task is to be made by now and that nobody else looks at, locked; none of these.
 pub async fn due(tx: &Tx<'_>, now: Timestamp, but: &[i64]) -> Result<Option<Template>> {
     tx.row(&DUE, &[&now, &but]).await?.as_ref().map(decode).transpose()
