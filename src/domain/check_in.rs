@@ -3,7 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, EmergencyId, Revision, TaskId, UserId, ZoneId, access::Caller, task::Kind};
+use super::{
+    AgentId, EmergencyId, Revision, TaskId, UserId, ZoneId,
+    access::Caller,
+    plan::{Kind, Priority},
+};
 
 /// How it stands with a sign of life; numbers as on the wire and as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,6 +69,9 @@ pub struct CheckIn {
     pub zone: Option<ZoneId>,
     /// Users who see the task whatever their level.
     pub audience: Vec<UserId>,
+    /// Kind and priority of the task.
+    #[serde(default)]
+    pub class: Option<(Kind, Priority)>,
     /// When it began.
     pub created: Timestamp,
     /// When it last changed.
@@ -138,6 +145,7 @@ mod tests {
             emergency: None,
             zone: None,
             audience: vec![UserId(1)],
+            class: None,
             created: NOW,
             updated: NOW,
             revision: Revision(1),

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, GeofenceId, Revision, UserId, ZoneId, agent::Fix, geo::Point};
+use super::{AgentId, GeofenceId, Revision, UserId, ZoneId, access::Caller, agent::Fix, geo::Point};
 
 /// Inaccuracy of a fix that does not say it, in metres.
 const UNKNOWN_ACCURACY: f64 = 50.0;
@@ -109,6 +109,13 @@ pub struct Event {
     pub location: Point,
     /// When it was noticed.
     pub time: Timestamp,
+}
+
+impl Event {
+    /// Whether a caller may know of it: it is in their zone, or they did it themselves.
+    pub fn is_visible_to(&self, caller: &Caller) -> bool {
+        self.user == caller.user || caller.sees_zone(self.zone)
+    }
 }
 
 /// Where an agent is to a fence.

@@ -219,6 +219,7 @@ pub fn wire_check_in(check_in: &CheckIn) -> pb::CheckIn {
         created,
         updated,
         revision,
+        class: _,
     } = check_in;
     pb::CheckIn {
         id: *id,

@@ -7,6 +7,7 @@ use std::sync::{
 
 use gad::{
     clock::Clock,
+    config::ServeSettings,
     pb::{self, Availability, EventType, GeofenceEventKind as Kind, UserLevel},
 };
 use jiff::Timestamp;
@@ -26,21 +27,33 @@ const SOUTH: f64 = 1.0;
 const METER: f64 = 1.0 / 110_574.0;
 
 /// A world whose clock stands still until a test moves it, with a zone away from the city.
-struct Yard {
-    world: World,
+pub struct Yard {
+    /// The world.
+    pub world: World,
     seconds: Arc<AtomicI64>,
-    supervisor: Person,
-    agent: Person,
-    id: i64,
-    zone: i64,
+    /// Who drew the fence.
+    pub supervisor: Person,
+    /// Who walks.
+    pub agent: Person,
+    /// The agent's number.
+    pub id: i64,
+    /// The zone.
+    pub zone: i64,
 }
 
 impl Yard {
     async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other settings.
+    pub async fn with(change: impl FnOnce(&mut ServeSettings)) -> Self {
         let seconds = Arc::new(AtomicI64::new(NOW));
-        let told = Arc::clone(&seconds);
-        let clock = Clock::of(move || Timestamp::from_second(told.load(Ordering::SeqCst)).unwrap());
-        let world = World::with_clock(clock, |settings| settings.access_token_expire_minutes = 10_000).await;
+        let world = World::with_clock(clock(&seconds), |settings| {
+            settings.access_token_expire_minutes = 10_000;
+            change(settings);
+        })
+        .await;
         let (supervisor, agent) = (world.supervisor().await, world.agent().await);
         let database = world.database().await;
         database.batch_execute("truncate positions, agent_locations").await.unwrap();
@@ -55,17 +68,23 @@ impl Yard {
         }
     }
 
-    fn at(&self, seconds: i64) {
+    /// The clock.
+    pub fn clock(&self) -> Clock {
+        clock(&self.seconds)
+    }
+
+    /// It is so many seconds later than at first.
+    pub fn at(&self, seconds: i64) {
         self.seconds.store(NOW + seconds, Ordering::SeqCst);
     }
 
     /// A fence around the zone that tells of everything, of stays of ten minutes.
-    async fn fence(&self) -> pb::Geofence {
+    pub async fn fence(&self) -> pb::Geofence {
         create(&self.supervisor, fence(self.zone)).await.unwrap()
     }
 
     /// Reports fixes of the agent at these seconds, so many metres inside the zone; each comes at its time.
-    async fn walk(&self, steps: &[(i64, f64)]) {
+    pub async fn walk(&self, steps: &[(i64, f64)]) {
         for (seconds, meters) in steps {
             self.at(*seconds);
             self.report(vec![fix(self.id, *seconds, *meters)]).await;
@@ -78,7 +97,7 @@ impl Yard {
     }
 
     /// What happened, oldest first: second and kind.
-    async fn told(&self) -> Vec<(i64, Kind)> {
+    pub async fn told(&self) -> Vec<(i64, Kind)> {
         let mut events = events(&self.supervisor, pb::ListGeofenceEventsRequest::default()).await;
         events.reverse();
         let of = |event: &pb::GeofenceEvent| (event.fix_time.unwrap().seconds - NOW, event.kind());
@@ -93,6 +112,11 @@ impl Yard {
         };
         self.supervisor.agents().set_availability(request).await.unwrap();
     }
+}
+
+fn clock(seconds: &Arc<AtomicI64>) -> Clock {
+    let seconds = Arc::clone(seconds);
+    Clock::of(move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap())
 }
 
 fn square(south: f64) -> Vec<pb::LatLng> {

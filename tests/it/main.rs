@@ -89,6 +89,7 @@ mod matrix_socket;
 mod nearby;
 mod newcomer;
 mod notification;
+mod notification_field;
 mod outbound;
 mod position;
 mod privacy;

@@ -22,6 +22,16 @@ const es = {
     [EventType.AGENT_UNDELETED]: 'Agente recuperado',
     [EventType.EMERGENCY_RAISED]: 'Emergencia',
     [EventType.EMERGENCY_CHANGED]: 'La emergencia avanzó',
+    [EventType.GEOFENCE_ENTERED]: 'Entró en la geocerca',
+    [EventType.GEOFENCE_LEFT]: 'Salió de la geocerca',
+    [EventType.GEOFENCE_DWELT]: 'Permanece en la geocerca',
+    [EventType.TASK_COMMENTED]: 'Comentario',
+    [EventType.TASK_ATTACHMENTS_CHANGED]: 'Archivos',
+    [EventType.TASK_CHECKLIST_CHANGED]: 'Lista de control',
+    [EventType.TASK_DEPENDENCIES_CHANGED]: 'Dependencias',
+    [EventType.CHECK_IN_MADE]: 'Señal de vida',
+    [EventType.CHECK_IN_MISSED]: 'Falta la señal de vida',
+    [EventType.CHECK_IN_RAISED]: 'SOS: sin señal de vida',
   } as Readonly<Partial<Record<EventType, string>>>,
 };
 
@@ -46,6 +56,16 @@ const en: typeof es = {
     [EventType.AGENT_UNDELETED]: 'Agent restored',
     [EventType.EMERGENCY_RAISED]: 'Emergency',
     [EventType.EMERGENCY_CHANGED]: 'Emergency moved on',
+    [EventType.GEOFENCE_ENTERED]: 'Entered the geofence',
+    [EventType.GEOFENCE_LEFT]: 'Left the geofence',
+    [EventType.GEOFENCE_DWELT]: 'Stays in the geofence',
+    [EventType.TASK_COMMENTED]: 'Comment',
+    [EventType.TASK_ATTACHMENTS_CHANGED]: 'Files',
+    [EventType.TASK_CHECKLIST_CHANGED]: 'Checklist',
+    [EventType.TASK_DEPENDENCIES_CHANGED]: 'Dependencies',
+    [EventType.CHECK_IN_MADE]: 'Sign of life',
+    [EventType.CHECK_IN_MISSED]: 'No sign of life',
+    [EventType.CHECK_IN_RAISED]: 'SOS: no sign of life',
   },
 };
 
