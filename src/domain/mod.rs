@@ -11,6 +11,7 @@ pub mod checklist;
 pub mod comment;
 pub mod consent;
 pub mod country;
+pub mod crossing;
 pub mod data_map;
 pub mod dependency;
 pub mod dispatch;

@@ -24,6 +24,7 @@ pub mod erase;
 pub mod export;
 pub mod geofence;
 pub mod geofence_event;
+pub mod geofence_stay;
 pub mod key;
 pub mod location;
 pub mod mail;
