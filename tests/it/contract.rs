@@ -226,6 +226,14 @@ const FREE: &[(&str, &str)] = &[
         "absent is now; the handler compares it with its clock",
     ),
     (
+        "gad.v1.CheckInRequest.reported_time",
+        "absent is now; the handler compares it with its clock",
+    ),
+    (
+        "gad.v1.CreateCommentRequest.reported_time",
+        "absent is now; the handler compares it with its clock",
+    ),
+    (
         "gad.v1.Mutation.client_time",
         "absent is now; what is too far away is said in the result",
     ),

@@ -106,6 +106,7 @@ mod stack;
 mod stage;
 mod statistics;
 mod sync;
+mod sync_twins;
 mod tap;
 mod task;
 mod template;
