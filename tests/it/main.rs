@@ -96,6 +96,7 @@ mod privacy;
 mod privacy_location;
 mod privacy_records;
 mod raw;
+mod recurrence;
 mod revocation;
 mod rolling;
 mod session;
