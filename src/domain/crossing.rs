@@ -141,7 +141,7 @@ impl Rule {
             }),
             Some(coming) if trusted => Some(Coming {
                 reach_meters: coming.reach_meters.min(depth + doubt),
-                ..coming
+                count: 0,
             }),
             Some(coming) => Some(coming),
         }
@@ -311,11 +311,11 @@ mod tests {
 
     #[test]
     fn who_was_first_seen_at_the_edge_and_walks_in_is_told_of() {
-        for first in [-20.0, 0.0, 20.0] {
+        for (first, at) in [(-20.0, 3), (0.0, 4), (20.0, 5)] {
             let walk = [first, first + 1.0, 30.0, 45.0, 80.0, 90.0, 90.0].map(|meters| (meters, 10.0));
             assert_eq!(
                 told(&rule(2), Place::Unknown(None), &walk, 10),
-                [(5, Kind::Entered)],
+                [(at, Kind::Entered)],
                 "{first}"
             );
         }

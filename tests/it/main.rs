@@ -20,6 +20,7 @@ mod api_token;
 mod attachment;
 mod attack;
 mod attack_edge;
+mod attack_field;
 mod attack_flood;
 mod attack_size;
 mod attack_slow;
