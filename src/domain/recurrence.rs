@@ -25,6 +25,8 @@ const INTERVAL: u64 = 65_535;
 const JUMP: i64 = 48;
 /// Periods that are tried for one that has the day of the first: leap years are eight years apart at most.
 const PERIODS: usize = 100;
+/// How rules write a time on the wall.
+const FORM: &str = "%Y%m%dT%H%M%S";
 /// How much later than its time an occurrence still is not missed.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 /// Missed occurrences that are made up for at most.
@@ -224,16 +226,20 @@ struct Rule {
     period: Period,
     interval: i64,
     counted: bool,
+    ends: Option<DateTime>,
 }
 
 impl Rule {
     /// The rule, if it is one that is taken, with its end by the clock on the wall.
     fn read(rule: &str, zone: &TimeZone) -> Result<Self, Wrong> {
         let mut parts: BTreeMap<&str, String> = BTreeMap::new();
+        let mut ends = None;
         for part in rule.split(';') {
             let (name, value) = part.split_once('=').ok_or(Wrong::Rule)?;
             let value = if name == "UNTIL" {
-                until(value, zone)?
+                let end = until(value, zone)?;
+                ends = Some(end);
+                format!("{}Z", end.strftime(FORM))
             } else {
                 value.to_owned()
             };
@@ -270,12 +276,15 @@ impl Rule {
             period,
             interval: i64::try_from(interval).map_err(|_| Wrong::Rule)?,
             counted: count.is_some(),
+            ends,
         })
     }
 
     /// A beginning of a period of a rule that begins at `start`, so that there are only a few until `first`: what it leaves out is
     /// all before that. A rule that counts must be followed from its beginning.
     fn shortly_before(&self, start: DateTime, first: DateTime) -> DateTime {
+        // A rule that is over began before its end.
+        let first = self.ends.map_or(first, |ends| first.min(ends));
         let hours = start.duration_until(first).as_hours() - JUMP;
         if self.counted || hours <= 0 {
             return start;
@@ -303,8 +312,7 @@ impl Rule {
 }
 
 /// The end of a rule by the clock on the wall: it is in UTC, or a time on the wall, or a whole day.
-fn until(value: &str, zone: &TimeZone) -> Result<String, Wrong> {
-    const FORM: &str = "%Y%m%dT%H%M%S";
+fn until(value: &str, zone: &TimeZone) -> Result<DateTime, Wrong> {
     let wall = match value.strip_suffix('Z') {
         Some(utc) => {
             let utc = DateTime::strptime(FORM, utc).map_err(|_| Wrong::Rule)?;
@@ -314,7 +322,7 @@ fn until(value: &str, zone: &TimeZone) -> Result<String, Wrong> {
         None if value.len() == 8 => DateTime::strptime(FORM, format!("{value}T235959")).map_err(|_| Wrong::Rule)?,
         None => DateTime::strptime(FORM, value).map_err(|_| Wrong::Rule)?,
     };
-    Ok(format!("{}Z", wall.strftime(FORM)))
+    Ok(wall)
 }
 
 #[cfg(test)]

@@ -35,6 +35,14 @@ fn what_is_old_goes_on_and_what_is_rare_comes() {
         "2026-07-01T10:07:00Z",
     );
     assert_eq!(last.as_deref(), Some("2028-07-31T11:00:00Z"));
+    for over in [
+        "FREQ=DAILY;UNTIL=20260301",
+        "FREQ=MONTHLY;UNTIL=20260301T000000Z",
+        "FREQ=DAILY;COUNT=3",
+    ] {
+        let next = after(over, "2026-01-01T12:00:00Z", zone, "2026-07-01T10:07:00Z");
+        assert_eq!(next, None, "{over} is over");
+    }
     let never = after(
         "FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30",
         "2026-01-01T12:00:00Z",
