@@ -265,6 +265,10 @@ fn field_work(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
                 .max_decoding_message_size(longest),
         )
         .add_service(
+            pb::message_service_server::MessageServiceServer::new(rpc::message::Messages(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
             pb::check_in_service_server::CheckInServiceServer::new(rpc::check_in::CheckIns(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )

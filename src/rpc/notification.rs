@@ -229,6 +229,7 @@ fn delivery(delivery: Delivery) -> pb::Delivery {
         time,
         actor: _,
         thing,
+        message,
         state,
         attempts,
         next,
@@ -261,6 +262,7 @@ fn delivery(delivery: Delivery) -> pb::Delivery {
         http_status: http_status.map_or(0, i32::from),
         create_time: Some(wire::timestamp(created)),
         end_time: ended.map(wire::timestamp),
+        message_id: message.unwrap_or_default(),
     }
 }
 

@@ -10,6 +10,7 @@ const FORGET_AGENT: &str = "/api/v1/stats/invalidate/user/{agent}";
 const KEY: &str = "/api/v1/cache/invalidate/gad:stats:user:999:days:30";
 const PATTERN: &str = "/api/v1/cache/invalidate-pattern/stats:user:*";
 const COMMAND: &str = "/api/v1/admin/agent/command";
+const SEND: &str = "/api/v1/admin/telegram/send";
 const NOT_YOURS: &str = "No tienes permiso para ver estadísticas de otro usuario";
 
 fn told(days: i32) -> Value {
@@ -32,7 +33,7 @@ fn told(days: i32) -> Value {
 
 /// Every path and its refusals.
 pub fn rows() -> Vec<Row> {
-    [stats(), cache(), commands()].concat()
+    [stats(), cache(), commands(), messages()].concat()
 }
 
 fn stats() -> Vec<Row> {
@@ -161,6 +162,42 @@ fn commands() -> Vec<Row> {
         run("SIGNED_OUT")
             .of(Who::Nobody)
             .json(of("SYSTEM_STATUS"))
+            .gives(401, detail("Not authenticated")),
+    ]
+}
+
+fn messages() -> Vec<Row> {
+    let send = |reason| Row::get("StatsService.SendTelegram", reason, SEND).by(Method::POST).of(Who::Administrator);
+    let of = |group: &str| json!({ "group": group, "message": "[TEST] Auditoria cumplimiento OK", "type": "normal" });
+    let queued = |group: &str, kind: &str, recipients: i64| {
+        json!({
+            "status": "queued",
+            "message": "Mensaje en cola: todavía no hay un bot de Telegram configurado",
+            "group": group,
+            "type": kind,
+            "recipients": recipients,
+            "message_id": "$",
+            "timestamp": "$",
+        })
+    };
+    vec![
+        send("").json(of("general")).gives(200, queued("general", "normal", 0)),
+        send("")
+            .json(json!({ "message": "🚔 Reportar\ncada 15 min", "group": null, "extra": 1 }))
+            .gives(200, queued("general", "normal", 0)),
+        send("INVALID_FIELD")
+            .json(of("amigos"))
+            .gives(422, gad_invalid(json!(["body", "group"]), "value_error")),
+        send("INVALID_FIELD")
+            .json(json!({ "group": "general", "type": "normal" }))
+            .gives(422, gad_invalid(json!(["body", "message"]), "missing")),
+        send("FORBIDDEN")
+            .of(Who::Supervisor)
+            .json(of("general"))
+            .gives(400, detail(PRIVILEGES)),
+        send("SIGNED_OUT")
+            .of(Who::Nobody)
+            .json(of("general"))
             .gives(401, detail("Not authenticated")),
     ]
 }
