@@ -113,6 +113,15 @@ fn cache() -> Vec<Row> {
             "/api/v1/cache/invalidate-pattern/a%0Ab",
         )
         .gives(422, gad_invalid(json!(["path", "pattern"]), "value_error")),
+        post(
+            "StatsService.InvalidateCachePattern",
+            "",
+            "/api/v1/cache/invalidate-pattern/stats/user/*",
+        )
+        .gives(
+            200,
+            json!({ "message": "0 claves invalidadas con el patrón stats/user/*", "deleted_count": 0 }),
+        ),
         post("StatsService.InvalidateCachePattern", "", long).gives(200, json!({ "message": "$", "deleted_count": 0 })),
         pattern("FORBIDDEN").of(Who::Agent).gives(400, detail(PRIVILEGES)),
         pattern("SIGNED_OUT").of(Who::Nobody).gives(401, detail("Not authenticated")),
@@ -151,6 +160,13 @@ fn commands() -> Vec<Row> {
     };
     vec![
         run("").json(of("SYSTEM_STATUS")).gives(200, done("SYSTEM_STATUS", status)),
+        // As the older product's own script calls it.
+        run("")
+            .json(json!({ "command": "CLEAR_CACHE", "admin_override": true }))
+            .gives(200, done("CLEAR_CACHE", Value::Null)),
+        run("INVALID_FIELD")
+            .json(json!({ "payload": {} }))
+            .gives(422, gad_invalid(json!(["body", "action"]), "missing")),
         run("").json(of("CLEAR_CACHE")).gives(200, done("CLEAR_CACHE", Value::Null)),
         run("INVALID_FIELD")
             .json(of("DROP_DATABASE"))
@@ -167,7 +183,11 @@ fn commands() -> Vec<Row> {
 }
 
 fn messages() -> Vec<Row> {
-    let send = |reason| Row::get("StatsService.SendTelegram", reason, SEND).by(Method::POST).of(Who::Administrator);
+    let send = |reason| {
+        Row::get("StatsService.SendTelegram", reason, SEND)
+            .by(Method::POST)
+            .of(Who::Administrator)
+    };
     let of = |group: &str| json!({ "group": group, "message": "[TEST] Auditoria cumplimiento OK", "type": "normal" });
     let queued = |group: &str, kind: &str, recipients: i64| {
         json!({

@@ -43,7 +43,7 @@ impl Hands {
 }
 
 /// Telegram and webhooks are this server.
-fn told_by(hooks: &Hooks, settings: &mut ServeSettings) {
+pub fn told_by(hooks: &Hooks, settings: &mut ServeSettings) {
     settings.notify.telegram_bot_token = Some("12:secret".into());
     settings.notify.telegram_api_url = hooks.url("");
     settings.notify.webhook_networks = vec!["127.0.0.0/8".parse().unwrap()];
@@ -51,7 +51,8 @@ fn told_by(hooks: &Hooks, settings: &mut ServeSettings) {
     settings.notify.webhook_http = true;
 }
 
-const TELEGRAM: &str = "/bot12:secret/sendMessage";
+/// Where messages of Telegram go.
+pub const TELEGRAM: &str = "/bot12:secret/sendMessage";
 
 async fn webhook(administrator: &Person, url: &str) -> (i64, String) {
     let request = pb::CreateWebhookRequest {
@@ -83,7 +84,8 @@ async fn rule(administrator: &Person, rule: pb::NotificationRule) -> i64 {
     made.unwrap().into_inner().id
 }
 
-async fn deliveries(administrator: &Person, state: DeliveryState) -> Vec<pb::Delivery> {
+/// Messages in a state, the latest first.
+pub async fn deliveries(administrator: &Person, state: DeliveryState) -> Vec<pb::Delivery> {
     let request = pb::ListDeliveriesRequest {
         state: state as i32,
         ..Default::default()
@@ -92,7 +94,8 @@ async fn deliveries(administrator: &Person, state: DeliveryState) -> Vec<pb::Del
     answer.into_inner().deliveries
 }
 
-async fn one(administrator: &Person, state: DeliveryState) -> pb::Delivery {
+/// The latest message in a state, as soon as there is one.
+pub async fn one(administrator: &Person, state: DeliveryState) -> pb::Delivery {
     until(&format!("a message is {state:?}"), async || {
         !deliveries(administrator, state).await.is_empty()
     })
@@ -106,7 +109,7 @@ async fn bell(person: &Person) -> pb::ListNotificationsResponse {
 }
 
 /// Gives somebody a number at Telegram.
-async fn at_telegram(world: &World, person: &Person) -> i64 {
+pub async fn at_telegram(world: &World, person: &Person) -> i64 {
     let number = 5_000_000 + person.id;
     let sql = "update users set telegram_id = $2 where id = $1";
     world.database().await.execute(sql, &[&person.id, &number]).await.unwrap();

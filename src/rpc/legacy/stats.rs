@@ -97,7 +97,9 @@ impl StatsService for StatsOf {
     async fn run_command(&self, request: Request<pb::RunCommandRequest>) -> Result<Response<pb::CommandAnswer>, Status> {
         let call = Call::of(&request)?;
         let pb::RunCommandRequest { body: _, command } = request.into_inner();
-        let pb::Command { action } = command.unwrap_or_default();
+        let pb::Command { action, command } = command.unwrap_or_default();
+        let missing = || Error::invalid("command.action", "falta", "is missing");
+        let action = action.or(command).ok_or_else(missing)?;
         call.trail.detail("action", action.as_str());
         Ok(run(&self.0, &action).await?)
     }
@@ -176,15 +178,15 @@ async fn cache_stats(app: &App) -> pb::CacheStats {
 async fn send(app: &App, call: &Call, request: pb::SendTelegramRequest) -> Result<Response<pb::TelegramQueued>> {
     use canonical::{MessageAudience as Audience, MessageUrgency as Urgency};
     let pb::SendTelegramRequest { body: _, mensaje } = request;
-    let pb::TelegramMessage { group, message, r#type } = mensaje.unwrap_or_default();
-    let (group, r#type) = (group.unwrap_or("general".to_owned()), r#type.unwrap_or("normal".to_owned()));
+    let pb::TelegramMessage { group, message, kind } = mensaje.unwrap_or_default();
+    let (group, kind) = (group.unwrap_or("general".to_owned()), kind.unwrap_or("normal".to_owned()));
     let audience = match group.as_str() {
         "supervisores" => Audience::Supervisors,
         "emergencias" => Audience::Responders,
         "operaciones" => Audience::Agents,
         _ => Audience::Everybody,
     };
-    let urgency = match r#type.as_str() {
+    let urgency = match kind.as_str() {
         "info" => Urgency::Info,
         "alert" => Urgency::Alert,
         "urgent" => Urgency::Urgent,
@@ -204,7 +206,7 @@ async fn send(app: &App, call: &Call, request: pb::SendTelegramRequest) -> Resul
             false => "Mensaje en cola: todavía no hay un bot de Telegram configurado".to_owned(),
         },
         group,
-        r#type,
+        kind,
         recipients: queued.recipient_count,
         message_id: queued.id,
         timestamp: queued.create_time,
