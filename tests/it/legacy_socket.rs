@@ -383,6 +383,95 @@ async fn a_message_with_a_topic_is_heard_by_who_subscribed_to_it() {
     assert_eq!(other.news().await["data"]["title"], "Tres");
 }
 
+/// The next `dashboard_update`.
+async fn counts(client: &mut Client) -> Value {
+    loop {
+        let envelope = client.news().await;
+        if envelope["event_type"] == "dashboard_update" {
+            return envelope;
+        }
+    }
+}
+
+#[tokio::test]
+async fn how_much_is_open_is_told_to_who_asks_and_to_who_subscribed() {
+    let (world, _bridge, edge) = stage().await;
+    let (supervisor, agent) = (world.supervisor().await, world.agent().await);
+    let ask = r#"{"event_type":"dashboard_update"}"#;
+    // The second sits down at the watch of the first, which was told at its beginning.
+    let mut first = Client::welcomed(edge.address, &supervisor.token).await;
+    let mut second = Client::welcomed(edge.address, &supervisor.token).await;
+    for client in [&mut first, &mut second] {
+        client.say(ask).await;
+        let told = counts(client).await;
+        let data = told["data"].as_object().unwrap();
+        let none = ["completed_tasks", "active_efectivos", "available_efectivos", "busy_efectivos"];
+        for key in none {
+            assert_eq!(data[key], Value::Null, "nobody counts it");
+        }
+        for key in [
+            "total_tasks",
+            "active_tasks",
+            "pending_tasks",
+            "paused_tasks",
+            "overdue_tasks",
+            "emergencies",
+            "alerts_count",
+        ] {
+            assert_eq!(data[key], 0, "{told}");
+        }
+        assert!(data["last_updated"].is_string());
+        assert_eq!(data.len(), 12);
+        assert_eq!(told["topic"], Value::Null);
+    }
+    // The one topic is the older product's, the other what its own page subscribes to.
+    first
+        .say(r#"{"event_type":"subscribe","data":{"events":["dashboard:kpis"]}}"#)
+        .await;
+    first.rest().await;
+    let mut third = Client::welcomed(edge.address, &world.administrator().await.token).await;
+    third
+        .say(r#"{"event_type":"subscribe","data":{"events":["task_created","dashboard_update"]}}"#)
+        .await;
+    // Who subscribes is told at once where things stand, or as soon as they change.
+    urgent(&supervisor, "Incendio", pb::TaskPriority::Critical).await;
+    let mut names = Vec::new();
+    for client in [&mut first, &mut third] {
+        let told = loop {
+            let told = counts(client).await;
+            if told["data"]["total_tasks"] == 1 {
+                break told;
+            }
+        };
+        assert_eq!(
+            (&told["topic"], &told["data"]["pending_tasks"], &told["data"]["alerts_count"]),
+            (&json!("dashboard:kpis"), &json!(1), &json!(1))
+        );
+        names.push(told["message_id"].clone());
+    }
+    // Who did not subscribe hears of the task and of nothing else, and reads the new counts when it asks.
+    let heard = second.rest().await;
+    assert_eq!(kinds(&heard), ["task_created", "alert"]);
+    loop {
+        second.say(ask).await;
+        if counts(&mut second).await["data"]["total_tasks"] == 1 {
+            break;
+        }
+    }
+    // A field agent does not see it.
+    let mut field = Client::welcomed(edge.address, &agent.token).await;
+    field.say(ask).await;
+    let answer = field.news().await;
+    assert_eq!(
+        (&answer["event_type"], &answer["data"]["error"]),
+        (&json!("error"), &json!("The user doesn't have enough privileges"))
+    );
+    // Nobody's socket is not answered.
+    let mut nobody = Client::welcomed(edge.address, "").await;
+    nobody.say(ask).await;
+    assert_eq!(nobody.rest().await, Vec::<Value>::new());
+}
+
 #[tokio::test]
 async fn junk_is_answered_and_cuts_nobody_off() {
     let (world, _bridge, edge) = stage().await;
@@ -508,6 +597,13 @@ async fn a_full_bridge_and_a_user_with_too_many_sockets_are_refused() {
     drop(first);
     bridge.until("the first has left", |stats| stats.websockets == 2).await;
     Client::welcomed(edge.address, &supervisor.token).await;
+}
+
+#[tokio::test]
+async fn what_is_no_page_is_told_in_the_older_words() {
+    let (_world, _bridge, edge) = stage().await;
+    let told = page(&edge, "GET", "/ws/nothing", "", None).await;
+    assert_eq!(told, (404, json!({ "detail": "Not Found" })));
 }
 
 #[tokio::test]
