@@ -134,7 +134,11 @@ fn calls(app: &Arc<App>, pool: &DescriptorPool) -> tonic_web::GrpcWebService<leg
         longest,
     };
     let gate = GateLayer::new(Arc::clone(app), descriptor::rules(pool));
-    let printed = legacy::PrintLayer(methods).layer(gate.layer(reading.layer(routes(app, longest))));
+    let printed = legacy::PrintLayer {
+        methods,
+        clock: app.clock.clone(),
+    }
+    .layer(gate.layer(reading.layer(routes(app, longest))));
     tonic_web::GrpcWebLayer::new().layer(printed)
 }
 

@@ -55,7 +55,12 @@ pub async fn create(app: &App, call: &Call, request: pb::CreateMessageRequest) -
     change.trail.resource("message", id);
     let sendable = app.settings.notify.bot_token().is_some();
     change
-        .commit(wire(id, &message, i64::try_from(recipients).map_err(Error::internal)?, sendable))
+        .commit(wire(
+            id,
+            &message,
+            i64::try_from(recipients).map_err(Error::internal)?,
+            sendable,
+        ))
         .await
 }
 

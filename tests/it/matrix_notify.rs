@@ -134,9 +134,8 @@ fn deliveries() -> Vec<Row> {
 }
 
 fn messages() -> Vec<Row> {
-    let to = |audience: &str| {
-        json!({ "audience": audience, "urgency": "MESSAGE_URGENCY_ALERT", "text": "Reunión en 30 minutos" })
-    };
+    let to =
+        |audience: &str| json!({ "audience": audience, "urgency": "MESSAGE_URGENCY_ALERT", "text": "Reunión en 30 minutos" });
     vec![
         good("CreateMessage", Administrator, to("MESSAGE_AUDIENCE_SUPERVISORS")),
         row(
