@@ -370,6 +370,7 @@ async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
     let nothing = detail("Not Found");
     door.get("/api/v1/nothing", None).await.is(404, &nothing);
     door.get("/api/nothing", None).await.is(404, &nothing);
+    assert!(door.get("/redoc", None).await.text.contains("REST API"), "it leads to the description");
     let described = door.get("/api/v1/openapi.json", None).await;
     assert_eq!(
         described.json()["paths"]["/api/v1/auth/login"]["post"]["tags"],
@@ -466,6 +467,37 @@ async fn grupo_gads_headers_stand_beside_every_answer_of_its_paths() {
         assert!(!told.header("x-ratelimit-limit").is_empty());
     }
     assert_eq!(door.get("/api/v1/countries", None).await.header("x-government-service"), "");
+    door.close().await;
+}
+
+#[tokio::test]
+async fn too_many_calls_are_told_in_grupo_gads_own_form() {
+    let door = Door::before(World::with(|settings| settings.rate_limit_calls = 2).await).await;
+    let token = door.world.supervisor().await.token;
+    let told = loop {
+        let told = door.get("/api/v1/tasks/", Some(&token)).await;
+        if told.status != 200 {
+            break told;
+        }
+    };
+    let expected = json!({
+        "detail": "Rate limit exceeded",
+        "error": "rate_limit_exceeded",
+        "message": "$",
+        "details": "$",
+        "retry_after_seconds": "$",
+        "rate_limit": 2,
+        "window_seconds": 60,
+        "government_service": "GRUPO_GAD",
+        "citizen_support": "$",
+        "timestamp": "$",
+    });
+    assert!(told.status == 429 && fits(&expected, &told.json()), "{told:?}");
+    assert_eq!(told.json()["retry_after_seconds"].to_string(), told.header("retry-after"));
+    assert_eq!(
+        (told.header("x-ratelimit-policy"), told.header("x-ratelimit-window")),
+        ("government_citizen_protection", "60")
+    );
     door.close().await;
 }
 
