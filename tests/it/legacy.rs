@@ -370,7 +370,10 @@ async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
     let nothing = detail("Not Found");
     door.get("/api/v1/nothing", None).await.is(404, &nothing);
     door.get("/api/nothing", None).await.is(404, &nothing);
-    assert!(door.get("/redoc", None).await.text.contains("REST API"), "it leads to the description");
+    assert!(
+        door.get("/redoc", None).await.text.contains("REST API"),
+        "it leads to the description"
+    );
     let described = door.get("/api/v1/openapi.json", None).await;
     assert_eq!(
         described.json()["paths"]["/api/v1/auth/login"]["post"]["tags"],
