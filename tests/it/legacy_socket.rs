@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use futures::{SinkExt as _, StreamExt as _};
-use gad::{config::Environment, pb};
+use gad::{
+    config::{BridgeSettings, Environment},
+    pb,
+};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -110,10 +113,15 @@ impl Client {
     }
 }
 
+/// Heartbeats so seldom that a client whom nobody reads for a while, on a machine that has much to do, is not taken for dead.
+fn patient(settings: &mut BridgeSettings) {
+    settings.heartbeat_interval = 40.0;
+}
+
 /// A world behind Envoy with one bridge.
 async fn stage() -> (World, Running, Edge) {
     let world = World::start().await;
-    let bridge = Running::start(&world).await;
+    let bridge = Running::with(&[&world.replica], patient).await;
     let edge = Edge::start(&[world.replica.address], &[bridge.address]).await;
     (world, bridge, edge)
 }
@@ -303,7 +311,7 @@ async fn each_of_three_bridges_and_servers_gives_each_client_one_copy() {
     let (second, third) = (world.another_replica().await, world.another_replica().await);
     let mut bridges = Vec::new();
     for replica in [&world.replica, &second, &third] {
-        bridges.push(Running::with(&[replica], |_| {}).await);
+        bridges.push(Running::with(&[replica], patient).await);
     }
     let doors: Vec<SocketAddr> = bridges.iter().map(|bridge| bridge.address).collect();
     let edge = Edge::start(&[world.replica.address, second.address, third.address], &doors).await;
