@@ -26,6 +26,7 @@ pub mod lens;
 pub mod limit;
 pub mod mail;
 pub mod map;
+pub mod message;
 pub mod national_id;
 pub mod notification;
 pub mod password;

@@ -330,6 +330,8 @@ pub struct Delivery {
     pub actor: Option<UserId>,
     /// What it is about.
     pub thing: Option<Thing>,
+    /// The message to a group that it carries.
+    pub message: Option<i64>,
     /// What became of it.
     pub state: State,
     /// Tries so far.

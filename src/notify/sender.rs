@@ -183,6 +183,9 @@ fn count(delivery: &Delivery, outcome: &'static str) {
 
 /// What a message says, of the thing as it is now, as its reader may see it now; none if they may not have it.
 async fn compose(app: &App, on: &impl Query, delivery: &Delivery) -> Result<Option<Message>> {
+    if let Some(message) = delivery.message {
+        return to_one(on, message, delivery.target).await;
+    }
     let Some(thing) = delivery.thing else { return Ok(None) };
     let Some(topic) = topic(on, thing).await? else {
         return Ok(None);
@@ -249,6 +252,21 @@ async fn beside(on: &impl Query, thing: Thing, reader: &Reader) -> Result<(Optio
         None => None,
     };
     Ok((task, agent.filter(|agent| agent.is_visible_to(&reader.caller))))
+}
+
+/// A message to a group, for one of them.
+async fn to_one(on: &impl Query, message: i64, target: Target) -> Result<Option<Message>> {
+    let (Target::User(user), Some(message)) = (target, store::message::get(on, message).await?) else {
+        return Ok(None);
+    };
+    let Some((user, reader)) = store::notification::reader(on, user).await? else {
+        return Ok(None);
+    };
+    let chat = reader.telegram.filter(|_| message.is_for(&reader));
+    Ok(chat.map(|chat| Message::Telegram {
+        chat,
+        text: words::marked(&message, &user.language),
+    }))
 }
 
 async fn topic(on: &impl Query, thing: Thing) -> Result<Option<Topic>> {

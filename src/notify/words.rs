@@ -9,6 +9,7 @@ use crate::{
         emergency::Emergency,
         geofence,
         mail::Letter,
+        message::{Message, Urgency},
         notification::{Delivery, Topic},
         task::Task,
     },
@@ -75,6 +76,18 @@ impl Story<'_> {
         let (es, en) = headlines(self.event);
         if language == "en" { en } else { es }
     }
+}
+
+/// A message to a group, with its mark.
+pub fn marked(message: &Message, language: &str) -> String {
+    let (es, en) = match message.urgency {
+        Urgency::Normal => return message.text.clone(),
+        Urgency::Info => ("Información", "Information"),
+        Urgency::Alert => ("ALERTA", "ALERT"),
+        Urgency::Urgent => ("URGENTE", "URGENT"),
+    };
+    let mark = if language == "en" { en } else { es };
+    format!("{mark}\n{}", message.text)
 }
 
 /// What happened, in Spanish and English.

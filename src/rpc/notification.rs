@@ -234,6 +234,7 @@ fn delivery(delivery: Delivery) -> pb::Delivery {
         time,
         actor: _,
         thing,
+        message,
         state,
         attempts,
         next,
@@ -267,6 +268,7 @@ fn delivery(delivery: Delivery) -> pb::Delivery {
         http_status: http_status.map_or(0, i32::from),
         create_time: Some(wire::timestamp(created)),
         end_time: ended.map(wire::timestamp),
+        message_id: message.unwrap_or_default(),
     }
 }
 

@@ -85,7 +85,7 @@ fn numbers(target: Target) -> (Option<i64>, Option<i64>) {
 }
 
 const COLUMNS: &str = "d.id, d.uid, d.channel, d.user_id, d.webhook_id, d.rule_id, d.event_type, d.event_time, d.actor_user_id, d.task_id, \
-    d.agent_id, d.emergency_id, d.geofence_event_id, d.state, d.attempts, d.next_time, d.expire_time, d.failure, d.http_status, d.create_time, d.end_time";
+    d.agent_id, d.emergency_id, d.geofence_event_id, d.message_id, d.state, d.attempts, d.next_time, d.expire_time, d.failure, d.http_status, d.create_time, d.end_time";
 
 static TAKE: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -321,6 +321,7 @@ fn decode(row: &Row) -> Result<Delivery> {
             row.read::<Option<i64>>("emergency_id")?.map(EmergencyId),
             row.read("geofence_event_id")?,
         ),
+        message: row.read("message_id")?,
         state: row.read_enum("state", State::of)?,
         attempts: u32::try_from(row.read::<i32>("attempts")?).map_err(Error::internal)?,
         next: row.read("next_time")?,

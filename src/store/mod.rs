@@ -30,6 +30,7 @@ pub mod key;
 pub mod location;
 pub mod mail;
 pub mod map;
+pub mod message;
 pub mod migrate;
 pub mod nearby;
 pub mod notification;

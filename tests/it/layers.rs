@@ -96,6 +96,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "address",
             "app",
             "audit",
+            "clock",
             "config",
             "descriptor",
             "domain",

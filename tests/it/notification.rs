@@ -51,7 +51,7 @@ pub fn told_by(hooks: &Hooks, settings: &mut ServeSettings) {
     settings.notify.webhook_http = true;
 }
 
-/// Where Telegram hears of messages.
+/// Where messages of Telegram go.
 pub const TELEGRAM: &str = "/bot12:secret/sendMessage";
 
 /// Adds a webhook; gives its number and secret.
@@ -86,7 +86,7 @@ pub async fn rule(administrator: &Person, rule: pb::NotificationRule) -> i64 {
     made.unwrap().into_inner().id
 }
 
-/// Messages in a state.
+/// Messages in a state, the latest first.
 pub async fn deliveries(administrator: &Person, state: DeliveryState) -> Vec<pb::Delivery> {
     let request = pb::ListDeliveriesRequest {
         state: state as i32,
@@ -96,7 +96,7 @@ pub async fn deliveries(administrator: &Person, state: DeliveryState) -> Vec<pb:
     answer.into_inner().deliveries
 }
 
-/// The latest message in a state, once there is one.
+/// The latest message in a state, as soon as there is one.
 pub async fn one(administrator: &Person, state: DeliveryState) -> pb::Delivery {
     until(&format!("a message is {state:?}"), async || {
         !deliveries(administrator, state).await.is_empty()
