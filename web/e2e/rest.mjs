@@ -1,8 +1,8 @@
 // The REST door, for what a phone of a field agent would do.
 
-async function call(baseUrl, path, { token, body } = {}) {
+export async function call(baseUrl, path, { token, body, method = body ? 'POST' : 'GET' } = {}) {
   const answer = await fetch(new URL(path, baseUrl), {
-    method: body ? 'POST' : 'GET',
+    method,
     headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
     body: body && JSON.stringify(body),
   });
