@@ -4,6 +4,7 @@ import type { Part } from '../i18n/part';
 const es = {
   title: 'Avisos',
   unread: (count: number) => `Avisos: ${count} sin leer`,
+  isUnread: 'Sin leer',
   readAll: 'Marcar todos como leídos',
   none: 'No hay avisos.',
   other: 'Novedad',
@@ -22,12 +23,21 @@ const es = {
     [EventType.AGENT_UNDELETED]: 'Agente recuperado',
     [EventType.EMERGENCY_RAISED]: 'Emergencia',
     [EventType.EMERGENCY_CHANGED]: 'La emergencia avanzó',
+    [EventType.TASK_COMMENTED]: 'Comentario',
+    [EventType.TASK_ATTACHMENTS_CHANGED]: 'Adjuntos',
+    [EventType.TASK_CHECKLIST_CHANGED]: 'Lista de control',
+    [EventType.TASK_DEPENDENCIES_CHANGED]: 'Dependencias',
+    [EventType.ANNOUNCED]: 'Anuncio',
+    [EventType.CHECK_IN_MADE]: 'Señal de vida',
+    [EventType.CHECK_IN_MISSED]: 'Falta una señal de vida',
+    [EventType.CHECK_IN_RAISED]: 'Emergencia por silencio',
   } as Readonly<Partial<Record<EventType, string>>>,
 };
 
 const en: typeof es = {
   title: 'Notifications',
   unread: (count: number) => `Notifications: ${count} unread`,
+  isUnread: 'Unread',
   readAll: 'Mark all as read',
   none: 'No notifications.',
   other: 'News',
@@ -46,6 +56,14 @@ const en: typeof es = {
     [EventType.AGENT_UNDELETED]: 'Agent restored',
     [EventType.EMERGENCY_RAISED]: 'Emergency',
     [EventType.EMERGENCY_CHANGED]: 'Emergency moved on',
+    [EventType.TASK_COMMENTED]: 'Comment',
+    [EventType.TASK_ATTACHMENTS_CHANGED]: 'Attachments',
+    [EventType.TASK_CHECKLIST_CHANGED]: 'Checklist',
+    [EventType.TASK_DEPENDENCIES_CHANGED]: 'Dependencies',
+    [EventType.ANNOUNCED]: 'Announcement',
+    [EventType.CHECK_IN_MADE]: 'Sign of life',
+    [EventType.CHECK_IN_MISSED]: 'A sign of life is missing',
+    [EventType.CHECK_IN_RAISED]: 'Emergency by silence',
   },
 };
 
