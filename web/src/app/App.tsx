@@ -17,6 +17,7 @@ import { Shell } from './Shell';
 
 const MapPage = lazy(() => import('../map/MapPage'));
 const EmergencyPage = lazy(() => import('../emergency/EmergencyPage'));
+const StatisticsPage = lazy(() => import('../statistics/StatisticsPage'));
 const CreatePage = lazy(() => import('../create/CreatePage'));
 const AccountPage = lazy(() => import('../account/AccountPage'));
 const AdminPage = lazy(() => import('../admin/AdminPage'));
@@ -86,6 +87,9 @@ function Pages({ isAdministrator }: { isAdministrator: boolean }) {
       <Route path="/board/:id?">{({ id }) => <BoardPage openId={id} />}</Route>
       <Route path="/map/:id?">{({ id }) => <MapPage openId={id} />}</Route>
       <Route path="/emergencies/:id?">{({ id }) => <EmergencyPage openId={id} />}</Route>
+      <Route path="/statistics">
+        <StatisticsPage />
+      </Route>
       <Route path="/create">
         <CreatePage />
       </Route>

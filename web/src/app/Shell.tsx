@@ -33,6 +33,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <NavLink to="/" also="/board/:id?" icon="board" text={t.app.board} />
           <NavLink to="/map" also="/map/:id?" icon="map" text={t.app.map} />
           <NavLink to="/emergencies" also="/emergencies/:id?" icon="alarm" text={emergencies.title} />
+          <NavLink to="/statistics" also="/statistics" icon="chart" text={t.app.statistics} />
           <NavLink to="/create" also="/create" icon="plus" text={t.app.create} />
           {isAdministrator && <NavLink to="/admin" also="/admin/*?" icon="shield" text={t.app.admin} />}
         </nav>
