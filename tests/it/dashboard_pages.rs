@@ -40,3 +40,13 @@ async fn the_bell_rings_for_assignments_and_emergencies() {
 async fn statistics_exports_and_actions_on_many_tasks_are_at_hand() {
     tell("numbers").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_webhooks_templates_and_geofences_are_kept_in_the_administration() {
+    tell("rules").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_map_groups_warms_and_remembers() {
+    tell("city").await;
+}

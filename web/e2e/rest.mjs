@@ -24,8 +24,8 @@ export async function locatedAgent(baseUrl, token) {
   return agent;
 }
 
-export async function reportPosition(baseUrl, token, agentId, { latitude, longitude }) {
-  const fix = { agent_id: agentId, location: { latitude, longitude }, fix_time: new Date().toISOString(), source: 'POSITION_SOURCE_GPS' };
+export async function reportPosition(baseUrl, token, agentId, { latitude, longitude }, at = Date.now()) {
+  const fix = { agent_id: agentId, location: { latitude, longitude }, fix_time: new Date(at).toISOString(), source: 'POSITION_SOURCE_GPS' };
   const answer = await call(baseUrl, '/v1/positions:report', { token, body: { positions: [fix] } });
   const accepted = answer.accepted_count ?? answer.acceptedCount;
   if (accepted !== 1) throw new Error(`the fix was not accepted: ${JSON.stringify(answer)}`);

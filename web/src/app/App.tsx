@@ -65,7 +65,7 @@ function Inside({ mine }: { mine: Session }) {
       <Shell>
         <CrashGuard>
           <Loading>
-            <Pages isAdministrator={mine.user.level === UserLevel.ADMINISTRATOR} />
+            <Pages directs={mine.user.level >= UserLevel.SUPERVISOR} />
           </Loading>
         </CrashGuard>
       </Shell>
@@ -78,7 +78,7 @@ function Loading({ children }: { children: ReactNode }) {
   return <Suspense fallback={<p className="page-loading">{t.app.loading}</p>}>{children}</Suspense>;
 }
 
-function Pages({ isAdministrator }: { isAdministrator: boolean }) {
+function Pages({ directs }: { directs: boolean }) {
   return (
     <Switch>
       <Route path="/">
@@ -94,7 +94,7 @@ function Pages({ isAdministrator }: { isAdministrator: boolean }) {
         <CreatePage />
       </Route>
       <Route path="/account/:part?">{({ part }) => <AccountPage part={part} />}</Route>
-      {isAdministrator && <Route path="/admin/:part?/:id?">{({ part, id }) => <AdminPage part={part} openId={id} />}</Route>}
+      {directs && <Route path="/admin/:part?/:id?">{({ part, id }) => <AdminPage part={part} openId={id} />}</Route>}
       <Route>
         <NotFoundPage />
       </Route>
