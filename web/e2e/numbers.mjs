@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { fits } from './browser.mjs';
-import { call } from './rest.mjs';
+import { call, locatedAgent } from './rest.mjs';
 import { asPhone, BASE_URL, SUPERVISOR, tell } from './story.mjs';
 
 await tell('numbers', async ({ enter, step, picture, token }) => {
   const supervisor = await token(SUPERVISOR);
   const rest = (path, body) => call(BASE_URL, path, { token: supervisor, body });
   const mark = `Lote ${Date.now().toString(36)}`;
-  const create = (title, priority = 'TASK_PRIORITY_MEDIUM') => rest('/v1/tasks', { title: `${mark} ${title}`, kind: 'TASK_KIND_TRAINING', priority });
+  const agent = await locatedAgent(BASE_URL, supervisor);
+  const create = (title, priority = 'TASK_PRIORITY_MEDIUM') =>
+    rest('/v1/tasks', { title: `${mark} ${title}`, kind: 'TASK_KIND_TRAINING', priority, location: agent.position.location });
   const page = await enter(SUPERVISOR);
 
   step('the counts of this moment grow by themselves');
@@ -18,6 +20,7 @@ await tell('numbers', async ({ enter, step, picture, token }) => {
   await scheduled.waitFor();
   const before = Number(await scheduled.textContent());
   const created = [await create('uno'), await create('dos'), await create('tres', 'TASK_PRIORITY_URGENT')];
+  await rest(`/v1/tasks/${created[2].id}:assign`, { agent_id: agent.id });
   await page.waitForFunction((least) => Number(document.querySelector('[data-kpi="scheduledCount"] dd')?.textContent) >= least, before + 3);
 
   step('groups, periods and limits change what is counted');

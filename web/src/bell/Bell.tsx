@@ -27,22 +27,13 @@ export function Bell() {
   const whole = useRef<HTMLDivElement>(null);
   const id = useId();
   const [shown, setShown] = useState(STEP);
-  const { data, error, refetch } = useBell(shown);
-  const { t } = useWords();
-  const unread = data?.unreadCount ?? 0;
-  const rows = data?.notifications ?? [];
-  const mark = useCall(
-    (which: { readonly upToId: bigint } | { readonly ids: bigint[] }) =>
-      notifications.markNotificationsRead({ ...which, requestId: newRequestId() }, CALL),
-    () => refetch(),
-  );
+  const bell = useBell(shown);
+  const unread = bell.data?.unreadCount ?? 0;
   const close = () => {
     setOpen(false);
     setShown(STEP);
   };
   useAway(whole, open, close);
-  const newest = rows[0]?.id;
-  const isMore = Boolean(data?.nextPageToken) && shown < MOST_SHOWN;
   return (
     <div className="bell" ref={whole}>
       <button
@@ -65,40 +56,60 @@ export function Bell() {
         {unread > 0 && words.unread(unread)}
       </span>
       {open && (
-        <section className="bell-panel" id={id} aria-label={words.title}>
-          <header className="bell-head">
-            <h2 className="bell-title">{words.title}</h2>
-            {unread > 0 && newest !== undefined && (
-              <Button small busy={mark.busy} onClick={() => mark.run({ upToId: newest })}>
-                {words.readAll}
-              </Button>
-            )}
-          </header>
-          {error && <Notice tone="error">{explain(error, t).text}</Notice>}
-          {mark.failure && <Notice tone="error">{mark.failure.text}</Notice>}
-          {data && rows.length === 0 && <p className="bell-none">{words.none}</p>}
-          <ul className="bell-list">
-            {rows.map((row) => (
-              <Row
-                key={String(row.id)}
-                row={row}
-                onOpen={() => {
-                  close();
-                  if (!row.readTime) mark.run({ ids: [row.id] });
-                }}
-              />
-            ))}
-            {isMore && (
-              <li className="bell-more">
-                <Button small look="quiet" onClick={() => setShown(shown + STEP)}>
-                  {t.app.more}
-                </Button>
-              </li>
-            )}
-          </ul>
-        </section>
+        <Panel id={id} shown={shown} bell={bell} onMore={() => setShown(shown + STEP)} onClose={close} />
       )}
     </div>
+  );
+}
+
+interface PanelProps {
+  id: string;
+  shown: number;
+  bell: ReturnType<typeof useBell>;
+  onMore: () => void;
+  onClose: () => void;
+}
+
+function Panel({ id, shown, bell: { data, error, refetch }, onMore, onClose }: PanelProps) {
+  const { t } = useWords();
+  const words = usePart(bellWords);
+  const rows = data?.notifications ?? [];
+  const newest = rows[0]?.id;
+  const mark = useCall(
+    (which: { readonly upToId: bigint } | { readonly ids: bigint[] }) =>
+      notifications.markNotificationsRead({ ...which, requestId: newRequestId() }, CALL),
+    () => refetch(),
+  );
+  const opened = (row: Notification) => {
+    onClose();
+    if (!row.readTime) mark.run({ ids: [row.id] });
+  };
+  return (
+    <section className="bell-panel" id={id} aria-label={words.title}>
+      <header className="bell-head">
+        <h2 className="bell-title">{words.title}</h2>
+        {(data?.unreadCount ?? 0) > 0 && newest !== undefined && (
+          <Button small busy={mark.busy} onClick={() => mark.run({ upToId: newest })}>
+            {words.readAll}
+          </Button>
+        )}
+      </header>
+      {error && <Notice tone="error">{explain(error, t).text}</Notice>}
+      {mark.failure && <Notice tone="error">{mark.failure.text}</Notice>}
+      {data && rows.length === 0 && <p className="bell-none">{words.none}</p>}
+      <ul className="bell-list">
+        {rows.map((row) => (
+          <Row key={String(row.id)} row={row} onOpen={() => opened(row)} />
+        ))}
+        {data?.nextPageToken && shown < MOST_SHOWN && (
+          <li className="bell-more">
+            <Button small look="quiet" onClick={onMore}>
+              {t.app.more}
+            </Button>
+          </li>
+        )}
+      </ul>
+    </section>
   );
 }
 

@@ -117,7 +117,8 @@ function OrderFields({ order, onChange }: { order: Order; onChange: (order: Orde
   const mine = useCell(session);
   const agents = useAgents();
   const isAdministrator = mine.token !== null && mine.user.level === UserLevel.ADMINISTRATOR;
-  const actions: readonly Action[] = [...STEPS, ...AGENT_ACTIONS, TaskAction.UPDATE, ...(isAdministrator ? [TaskAction.DELETE as const] : [])];
+  const more: readonly Action[] = isAdministrator ? [TaskAction.UPDATE, TaskAction.DELETE] : [TaskAction.UPDATE];
+  const actions: readonly Action[] = [...STEPS, ...AGENT_ACTIONS, ...more];
   const named = [...agents.values()].sort((a, b) => a.code.localeCompare(b.code));
   const nameOf = (action: Action) => (action === TaskAction.UPDATE ? t.setPriority : common.actions[action]);
   return (
@@ -152,7 +153,11 @@ function OrderFields({ order, onChange }: { order: Order; onChange: (order: Orde
           onChange={(event) => onChange({ ...order, reason: event.target.value })}
         />
       )}
-      <Check label={t.allOrNothing} checked={order.allOrNothing} onChange={(allOrNothing) => onChange({ ...order, allOrNothing })} />
+      <Check
+        label={t.allOrNothing}
+        checked={order.allOrNothing}
+        onChange={(allOrNothing) => onChange({ ...order, allOrNothing })}
+      />
     </>
   );
 }

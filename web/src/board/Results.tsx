@@ -28,11 +28,14 @@ export function Results({ tasks, answer, onClose }: Props) {
   const t = usePart(words);
   const { results, changedCount, refusedCount, applied } = answer;
   const rows = results.map((result, place) => ({ result, task: tasks[place] }));
-  rows.sort((a, b) => Number(b.result.status === BatchChangeStatus.REFUSED) - Number(a.result.status === BatchChangeStatus.REFUSED));
+  const isRefused = ({ result }: (typeof rows)[number]) => Number(result.status === BatchChangeStatus.REFUSED);
+  rows.sort((a, b) => isRefused(b) - isRefused(a));
   return (
     <Dialog title={t.results} onClose={onClose}>
       <div className="prose">
-        <Notice tone={refusedCount > 0 ? 'warning' : 'info'}>{applied ? t.changed(changedCount, refusedCount) : t.nothingChanged(refusedCount)}</Notice>
+        <Notice tone={refusedCount > 0 ? 'warning' : 'info'}>
+          {applied ? t.changed(changedCount, refusedCount) : t.nothingChanged(refusedCount)}
+        </Notice>
         <div className="scroll">
           <Table
             caption={t.results}

@@ -75,7 +75,8 @@ function Proof({ task, files }: { task: Task; files: readonly Attachment[] }) {
   const count = (kind: AttachmentKind) => files.filter((file) => file.kind === kind).length;
   const wanted = [
     policy.photoCount > 0 && w.photos(Math.min(count(AttachmentKind.PHOTO), policy.photoCount), policy.photoCount),
-    policy.signatureCount > 0 && w.signatures(Math.min(count(AttachmentKind.SIGNATURE), policy.signatureCount), policy.signatureCount),
+    policy.signatureCount > 0 &&
+      w.signatures(Math.min(count(AttachmentKind.SIGNATURE), policy.signatureCount), policy.signatureCount),
     policy.wholeChecklist && w.wholeChecklist,
   ].filter(Boolean);
   return wanted.length > 0 && <p className="detail-proof">{w.proof(wanted.join(' · '))}</p>;

@@ -68,7 +68,13 @@ function UploadForm({ task, onDone, onClose }: FormProps) {
         error={sending.call.fields.get('kind')}
         onChange={setKind}
       />
-      <Field label={w.note} maxLength={500} value={note} error={sending.call.fields.get('note')} onChange={(event) => setNote(event.target.value)} />
+      <Field
+        label={w.note}
+        maxLength={500}
+        value={note}
+        error={sending.call.fields.get('note')}
+        onChange={(event) => setNote(event.target.value)}
+      />
       {sending.share !== null && (
         <p className="upload-share">
           <progress max={1} value={sending.share} aria-label={w.sending} />

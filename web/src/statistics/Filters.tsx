@@ -48,8 +48,18 @@ export function Filters({ choice, onChange }: Props) {
       />
       {choice.days === CHOSEN_DAYS && (
         <>
-          <Field label={t.from} type="date" value={choice.from} onChange={({ target }) => onChange({ ...choice, from: target.value })} />
-          <Field label={t.to} type="date" value={choice.to} onChange={({ target }) => onChange({ ...choice, to: target.value })} />
+          <Field
+            label={t.from}
+            type="date"
+            value={choice.from}
+            onChange={({ target }) => onChange({ ...choice, from: target.value })}
+          />
+          <Field
+            label={t.to}
+            type="date"
+            value={choice.to}
+            onChange={({ target }) => onChange({ ...choice, to: target.value })}
+          />
         </>
       )}
       <Select<number>

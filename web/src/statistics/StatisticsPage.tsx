@@ -14,7 +14,7 @@ import { Totals } from './Totals';
 import { words } from './words';
 import './statistics.css';
 
-const REFRESH_MILLIS = 30_000;
+const REFRESH_MILLIS = 10_000;
 /** Rows that somebody still reads. */
 const MOST_ROWS = 400;
 
