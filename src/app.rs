@@ -192,7 +192,7 @@ impl App {
         }
         let mut problems = Vec::new();
         if !settings.database.database_url.expose_secret().is_empty() {
-            problems.extend(store::database::production_problems(&settings.database));
+            problems.extend(store::connector::production_problems(&settings.database));
         }
         problems.extend(live::connection::production_problems(&settings.redis));
         // A database that is not there yet is asked again when it is.

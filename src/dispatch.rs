@@ -83,9 +83,14 @@ pub async fn ranking(on: &impl Query, order: &Order<'_>) -> Result<Ranking> {
 
 /// Ranks whoever is among the `count` nearest to the task.
 async fn ranked(on: &impl Query, order: &Order<'_>, count: usize) -> Result<Ranking> {
+    weighed(on, order, &wanted(order, count)?).await
+}
+
+/// The `count` nearest to the task that its policy lets go.
+fn wanted(order: &Order<'_>, count: usize) -> Result<Wanted> {
     let policy = order.policy;
     let asked = |names: &[String]| if policy.strict { names.to_vec() } else { Vec::new() };
-    let wanted = Wanted {
+    Ok(Wanted {
         center: order.task.plan.location.ok_or(Error::TaskNowhere)?,
         count,
         radius_meters: policy.radius_meters,
@@ -93,8 +98,7 @@ async fn ranked(on: &impl Query, order: &Order<'_>, count: usize) -> Result<Rank
         units: asked(&policy.units),
         specialties: asked(&policy.specialties),
         sight: order.sight.clone(),
-    };
-    weighed(on, order, &wanted).await
+    })
 }
 
 /// The same, and beside it who is nearer than the radius or the units asked for would let one see.
@@ -128,11 +132,7 @@ async fn weighed(on: &impl Query, order: &Order<'_>, wanted: &Wanted) -> Result<
             Err(reason) => ranking.skipped.push(Skipped { near, reason }),
         }
     }
-    let unable = neighbors.unable.into_iter();
-    ranking.skipped.extend(unable.filter_map(|near| {
-        let reason = near.obstacle?.into();
-        Some(Skipped { near, reason })
-    }));
+    ranking.skipped.extend(unable(neighbors.unable));
     ranking
         .skipped
         .sort_by(|one, other| one.near.meters.total_cmp(&other.near.meters));
@@ -140,40 +140,48 @@ async fn weighed(on: &impl Query, order: &Order<'_>, wanted: &Wanted) -> Result<
     Ok(ranking)
 }
 
+fn unable(neighbors: Vec<Near>) -> impl Iterator<Item = Skipped> {
+    neighbors.into_iter().filter_map(|near| {
+        let reason = near.obstacle?.into();
+        Some(Skipped { near, reason })
+    })
+}
+
 /// Claims the best agents for a task: nobody else can change them before the transaction ends. Whoever is being changed
 /// by somebody else is passed over, and waited for only if there are not enough others.
 pub async fn claim(tx: &Tx<'_>, order: &Order<'_>) -> Result<Ranking> {
     let mut weighed = order.first();
     for round in 0.. {
-        tx.mark().await?;
-        let ranking = ranked(tx, order, weighed).await?;
+        tx.mark();
+        let (preferred, skipped) = preferred(tx, order, weighed).await?;
         let mut claimed = Ranking {
             candidates: Vec::new(),
-            skipped: ranking.skipped,
+            skipped,
         };
         let mut held = None;
-        for candidate in ranking.candidates {
+        for near in preferred {
             if claimed.candidates.len() == order.count {
                 break;
             }
-            if store::agent::try_lock(tx, candidate.agent.id).await? {
-                take(tx, order, candidate, &mut claimed).await?;
+            let (locked, agent) = store::agent::try_claim(tx, near.id).await?;
+            if locked {
+                take(order, near, agent, &mut claimed);
             } else {
-                held.get_or_insert(candidate.agent.id);
-                claimed.skipped.push(passed(&candidate, Skip::Taken));
+                held.get_or_insert(near.id);
+                claimed.skipped.push(passed(near, Skip::Taken));
             }
         }
         if claimed.candidates.len() < order.count && weighed < order.everybody() {
             weighed = order.everybody();
-            tx.rewind().await?;
+            tx.rewind();
             continue;
         }
         match held {
             // Gives back whom it has before it waits, so that no two wait for each other.
             Some(agent) if claimed.candidates.len() < order.count && round < ROUNDS => {
-                tx.rewind().await?;
+                tx.rewind();
                 store::agent::wait(tx, agent).await?;
-                tx.rewind().await?;
+                tx.rewind();
             }
             _ => return Ok(claimed),
         }
@@ -181,33 +189,43 @@ pub async fn claim(tx: &Tx<'_>, order: &Order<'_>) -> Result<Ranking> {
     Err(Error::internal("rounds have no end"))
 }
 
-/// Takes a candidate whose lock is held, if it still may go.
-async fn take(tx: &Tx<'_>, order: &Order<'_>, candidate: Candidate, claimed: &mut Ranking) -> Result<()> {
-    let agent = store::agent::get(tx, candidate.agent.id)
-        .await?
-        .filter(|agent| agent.deleted.is_none());
-    let weighed = match agent {
-        Some(agent) => order.policy.weigh(agent, candidate.meters, order.task.id, order.now),
+/// Whom to send, best first, and who cannot go. Where only the distance counts, whoever is near is looked at when claimed.
+async fn preferred(tx: &Tx<'_>, order: &Order<'_>, count: usize) -> Result<(Vec<Near>, Vec<Skipped>)> {
+    if order.policy.is_by_distance() {
+        let neighbors = store::nearby::find(tx, &wanted(order, count)?).await?;
+        return Ok((neighbors.able, unable(neighbors.unable).collect()));
+    }
+    let ranking = ranked(tx, order, count).await?;
+    Ok((ranking.candidates.into_iter().map(near).collect(), ranking.skipped))
+}
+
+/// Takes somebody whose lock is held, if it still may go.
+fn take(order: &Order<'_>, near: Near, agent: Option<Agent>, claimed: &mut Ranking) {
+    let weighed = match agent.filter(|agent| agent.deleted.is_none()) {
+        Some(agent) => order.policy.weigh(agent, near.meters, order.task.id, order.now),
         None => Err(Skip::Taken),
     };
     match weighed {
         Ok(candidate) => claimed.candidates.push(candidate),
-        Err(reason) => claimed.skipped.push(passed(&candidate, reason)),
+        Err(reason) => claimed.skipped.push(passed(near, reason)),
     }
-    Ok(())
 }
 
-fn passed(candidate: &Candidate, reason: Skip) -> Skipped {
-    let Candidate { agent, meters, .. } = candidate;
+fn passed(near: Near, reason: Skip) -> Skipped {
     Skipped {
-        near: Near {
-            id: agent.id,
-            code: agent.profile.code.clone(),
-            meters: *meters,
-            fix_time: agent.fix.map_or(agent.updated, |fix| fix.time),
-            obstacle: None,
-        },
+        near: Near { obstacle: None, ..near },
         reason,
+    }
+}
+
+fn near(candidate: Candidate) -> Near {
+    let Candidate { agent, meters, .. } = candidate;
+    Near {
+        id: agent.id,
+        meters,
+        fix_time: agent.fix.map_or(agent.updated, |fix| fix.time),
+        code: agent.profile.code,
+        obstacle: None,
     }
 }
 
@@ -220,34 +238,43 @@ pub async fn send(
     reason: &str,
 ) -> Result<(Task, Vec<Fact>)> {
     let Order { task, policy, now, .. } = order;
-    let before = Before::of(task);
+    let crew: Vec<AgentId> = crew.iter().map(|candidate| candidate.agent.id).collect();
     let occupying = policy.exclusive || task.state().occupies();
-    for candidate in crew {
-        let agent = candidate.agent.id;
-        store::task::assign(tx, task.id, agent, policy.exclusive, occupying, *now).await?;
-        let step = Step {
-            id: 0,
-            action: Some(Action::Assign),
-            from: Some(task.state()),
-            to: task.state(),
-            user: actor,
-            agent: Some(agent),
-            reason: reason.to_owned(),
-            time: *now,
-        };
-        store::task::add_step(tx, task.id, &step).await?;
-    }
-    let task = store::task::save(tx, task, *now).await?;
-    let mut facts = vec![Fact {
-        kind: FactKind::TaskAssigned,
+    let step = Step {
+        id: 0,
+        action: Some(Action::Assign),
+        from: Some(task.state()),
+        to: task.state(),
+        user: actor,
+        agent: None,
+        reason: reason.to_owned(),
+        time: *now,
+    };
+    let (sent, agents) = store::dispatch::send(tx, task.id, &crew, (policy.exclusive, occupying), &step).await?;
+    let fact = |kind, subject, before| Fact {
+        kind,
         time: *now,
         actor,
-        subject: Subject::Task(Box::new(task.clone())),
+        subject,
         before,
-    }];
-    let crew = crew.iter().map(|candidate| candidate.agent.clone()).collect();
-    facts.extend(tell_of(tx, crew, actor, *now).await?);
-    Ok((task, facts))
+    };
+    let mut facts = vec![fact(
+        FactKind::TaskAssigned,
+        Subject::Task(Box::new(sent.clone())),
+        Before::of(task),
+    )];
+    // Whoever could go was free.
+    let kind = if occupying {
+        FactKind::AgentAvailabilityChanged
+    } else {
+        FactKind::AgentUpdated
+    };
+    facts.extend(
+        agents
+            .into_iter()
+            .map(|agent| fact(kind, Subject::Agent(Box::new(agent)), Before::default())),
+    );
+    Ok((sent, facts))
 }
 
 /// Tells of those agents, locked, whose work or availability is not what it was before.

@@ -61,7 +61,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(settings) => return serve(*settings, Vec::new()).await,
         Command::Migrate(settings) => {
-            let connector = store::database::Connector::new(&settings)?;
+            let connector = store::connector::Connector::new(&settings)?;
             for migration in store::migrate::run(&connector).await? {
                 println!("{migration}");
             }

@@ -100,7 +100,7 @@ impl Policy {
     /// Whether nothing but the distance counts among those that may go: the nearest is the best.
     pub fn is_by_distance(&self) -> bool {
         let anybody = self.units.is_empty() && self.specialties.is_empty() && self.ranks.is_empty();
-        self.task_meters == 0.0 && self.min_rest.is_zero() && (anybody || self.mismatch_meters == 0.0)
+        self.task_meters == 0.0 && self.min_rest.is_zero() && (anybody || (self.mismatch_meters == 0.0 && !self.strict))
     }
 
     /// What speaks for an agent that is so far away, or why it is not sent to the task.

@@ -21,7 +21,7 @@ use crate::{
     error::Result,
     store::{
         self, Database, Query,
-        database::Connector,
+        connector::Connector,
         revocation::{Revocation, Revoked},
     },
 };

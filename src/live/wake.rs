@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio_postgres::AsyncMessage;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::database::Connector;
+use crate::store::connector::Connector;
 
 /// Channel of the notifications.
 const CHANNEL: &str = "gad_outbox";

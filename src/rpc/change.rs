@@ -108,13 +108,13 @@ impl<'a> Change<'a> {
 
     /// Begins a part that may be refused without the rest; says how much was told before it.
     pub async fn begin_part(&self) -> Result<usize> {
-        self.tx.mark().await?;
+        self.tx.mark();
         Ok(self.facts.len())
     }
 
     /// Keeps the part that was done to this thing.
     pub async fn keep_part<T: Message + Name>(&mut self, thing: &T) -> Result<()> {
-        self.tx.release().await?;
+        self.tx.release();
         self.trail.after(thing);
         self.parts.extend(self.trail.entry(self.now, OK));
         self.trail.clear();
@@ -123,8 +123,8 @@ impl<'a> Change<'a> {
 
     /// Undoes the part that began when so much was told. If it was refused something, that is written down.
     pub async fn undo_part(&mut self, told: usize, refusal: Option<&Error>) -> Result<()> {
-        self.tx.rewind().await?;
-        self.tx.release().await?;
+        self.tx.rewind();
+        self.tx.release();
         self.facts.truncate(told);
         if !self.asked.validate_only
             && let Some(refusal) = refusal
@@ -187,9 +187,14 @@ impl<'a> Change<'a> {
 
     /// The task as it is now, if it is there for the caller, and its etag is the one the caller saw (or none is given).
     pub async fn task(&self, id: TaskId, etag: &str) -> Result<Task> {
+        let task = store::task::get(&self.tx, id).await?;
+        self.known_task(id, task, etag)
+    }
+
+    /// The same of a task that was read under its lock.
+    pub fn known_task(&self, id: TaskId, task: Option<Task>, etag: &str) -> Result<Task> {
         self.trail.resource("task", id.0);
-        let task = store::task::get(&self.tx, id)
-            .await?
+        let task = task
             .filter(|task| task.is_there_for(&self.caller))
             .ok_or(Error::NotFound(Missing::Task))?;
         self.trail.before(&super::wire::task(&task, &self.caller, self.now));

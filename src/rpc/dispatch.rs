@@ -88,14 +88,14 @@ async fn send(app: &App, call: &Call, request: pb::DispatchRequest) -> Result<Re
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("Dispatch", &request.request_id), &request).await?;
     let id = TaskId(request.task_id);
-    store::task::lock(change.tx(), id).await?;
+    let (task, policy) = store::dispatch::hold(change.tx(), id).await?.unzip();
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
-    let task = change.task(id, &request.etag).await?;
+    let task = change.known_task(id, task, &request.etag)?;
     permit(&task, &change.caller, Action::Assign)?;
     change.trail.reason(&request.reason);
-    let mut policy = store::dispatch::policy(change.tx(), task.plan.kind).await?;
+    let mut policy = policy.ok_or_else(|| Error::internal("a task without a policy"))?;
     if let Some(radius) = request.radius_meters {
         policy.radius_meters = (radius > 0.0).then_some(radius);
     }

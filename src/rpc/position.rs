@@ -126,17 +126,18 @@ async fn take(app: &App, call: &Call, request: pb::ReportPositionsRequest, sum: 
     let agents: Vec<AgentId> = agents.into_iter().collect();
     let mut conn = app.database.lease().await?;
     let tx = conn.begin(call.left()).await?;
-    store::position::lock(&tx, agents.iter().copied()).await?;
-    let sight = caller.sight();
-    let reporters = store::position::reporters(&tx, &agents, sight.as_ref()).await?;
+    let reporters = store::position::hold(&tx, &agents, caller.sight().as_ref()).await?;
     let count = fixes.len();
     let late = late(&fixes, &reporters);
     let within = store::shift::within(&tx, late).await?;
     let usable = sift(fixes, &reporters, &within, now, sum);
     let old = usable.iter().filter(|fix| !is_news(fix, &reporters));
-    let (known, fenced) = tokio::try_join!(store::position::namesakes(&tx, old), store::geofence::any(&tx))?;
+    let (known, fenced, ()) = tokio::try_join!(
+        store::position::namesakes(&tx, old),
+        store::geofence::any(&tx),
+        store::position::ensure(&tx, &usable)
+    )?;
     let intake = Intake::of(usable, known);
-    store::position::ensure(&tx, &intake.added).await?;
     store::position::add(&tx, &intake.added, now).await?;
     store::position::replace(&tx, &intake.replacing, now).await?;
     let mut facts = Vec::new();

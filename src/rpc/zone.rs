@@ -172,7 +172,7 @@ async fn tell_of_tasks(change: &mut Change<'_>, moved: &[Moved<TaskId>]) -> Resu
 
 async fn tell_of_agents(change: &mut Change<'_>, moved: &[Moved<AgentId>]) -> Result<()> {
     let ids: Vec<AgentId> = moved.iter().map(|moved| moved.id).collect();
-    let mut reporters = store::position::reporters(change.tx(), &ids, None).await?;
+    let mut reporters = store::position::hold(change.tx(), &ids, None).await?;
     for moved in moved {
         // A deleted agent is nobody's to hear of.
         let reporter = reporters.remove(&moved.id);

@@ -30,7 +30,8 @@ pub const COLUMNS: &str = "a.id, a.uid, a.user_id, u.display_name, a.code, a.ran
 /// Tables that [`COLUMNS`] come from.
 pub const FROM: &str = "agents a join users u on u.id = a.user_id left join agent_locations l on l.agent_id = a.id";
 
-static FIND: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.id = any($1) order by a.id"));
+pub(super) static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.id = any($1) order by a.id"));
 
 static GET: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.id = $1"));
 
@@ -52,14 +53,23 @@ pub async fn lock(tx: &Tx<'_>, ids: &[AgentId]) -> Result<()> {
     Ok(())
 }
 
-/// Locks an agent as [`lock`] does, unless another transaction changes it now; says whether. The task's lock keeps zones still.
-pub async fn try_lock(tx: &Tx<'_>, id: AgentId) -> Result<bool> {
-    tx.one(
-        "select pg_try_advisory_xact_lock($1, hashint8($2)) as locked",
-        &[&LOCK_CLASS, &id.0],
-    )
-    .await?
-    .read("locked")
+/// Locks an agent as [`lock`] does, unless another transaction changes it now; says whether, and gives the agent as it is
+/// then. The task's lock keeps zones still.
+pub async fn try_claim(tx: &Tx<'_>, id: AgentId) -> Result<(bool, Option<Agent>)> {
+    let answers = tx
+        .batch(&[
+            (
+                "select pg_try_advisory_xact_lock($1, hashint8($2)) as locked",
+                &[&LOCK_CLASS, &id.0],
+            ),
+            (&GET, &[&id.0]),
+        ])
+        .await?;
+    let [locked, agent] = answers.as_slice() else {
+        return Err(Error::internal("two statements were asked"));
+    };
+    let locked = locked.first().ok_or_else(|| Error::internal("a lock says nothing"))?;
+    Ok((locked.read("locked")?, agent.first().map(decode).transpose()?))
 }
 
 /// Waits until nobody changes an agent any more. Others wait with this one, not behind it.
@@ -179,16 +189,15 @@ pub async fn after(on: &impl Query, after: i64, sight: Option<&Sight>, limit: i6
         .collect()
 }
 
+/// What [`touch`] asks.
+pub(super) const TOUCH: &str = "update agents set availability_time = case when $2 then $3 else availability_time end,
+            update_time = $3, revision = revision + 1
+     where id = any($1)";
+
 /// Marks agents as changed by their tasks: in what they are on, or in whether they can be sent.
 pub async fn touch(tx: &Tx<'_>, ids: &[AgentId], availability: bool, now: Timestamp) -> Result<()> {
     let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    tx.run(
-        "update agents set availability_time = case when $2 then $3 else availability_time end,
-                update_time = $3, revision = revision + 1
-         where id = any($1)",
-        &[&numbers, &availability, &now],
-    )
-    .await?;
+    tx.run(TOUCH, &[&numbers, &availability, &now]).await?;
     Ok(())
 }
 

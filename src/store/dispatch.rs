@@ -1,13 +1,22 @@
-//! Dispatch policies.
+//! Dispatch: policies, and what a dispatch asks and writes, in few trips.
 
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Row;
 
-use super::{Query, Tx, decode::Column};
+use super::{
+    Query, Tx, agent,
+    decode::Column,
+    task::{self, Step},
+};
 use crate::{
-    domain::{Revision, dispatch::Policy, task::Kind},
+    domain::{
+        AgentId, Revision, TaskId,
+        agent::Agent,
+        dispatch::Policy,
+        task::{Kind, Task},
+    },
     error::{Error, Result},
 };
 
@@ -26,6 +35,81 @@ static GET: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from d
 /// The policy of a kind of task.
 pub async fn policy(on: &impl Query, kind: Kind) -> Result<Policy> {
     decode(&on.one(&GET, &[&(kind as i16)]).await?)
+}
+
+static OF_TASK: LazyLock<String> =
+    LazyLock::new(|| format!("select {COLUMNS} from dispatch_policies where kind = (select kind from tasks where id = $1)"));
+
+/// Locks a task as [`task::lock`] does; gives it as it is then, deleted or not, and the policy of its kind.
+pub async fn hold(tx: &Tx<'_>, id: TaskId) -> Result<Option<(Task, Policy)>> {
+    let answers = tx
+        .batch(&[
+            (task::LOCK, &[&task::LOCK_CLASS, &id.0]),
+            (&task::GET, &[&id.0]),
+            (&OF_TASK, &[&id.0]),
+        ])
+        .await?;
+    let [_, task, policy] = answers.as_slice() else {
+        return Err(Error::internal("three statements were asked"));
+    };
+    match (task.first(), policy.first()) {
+        (Some(task), Some(policy)) => Ok(Some((task::decode(task)?, decode(policy)?))),
+        _ => Ok(None),
+    }
+}
+
+/// Puts agents on a task, all locked, as its next version; gives it and them as they are then. `occupying`: they are at work
+/// on it, or claimed for it, from now on. `step` is what their history says of each.
+pub async fn send(
+    tx: &Tx<'_>,
+    task: TaskId,
+    crew: &[AgentId],
+    (exclusive, occupying): (bool, bool),
+    step: &Step,
+) -> Result<(Task, Vec<Agent>)> {
+    let agents: Vec<i64> = crew.iter().map(|agent| agent.0).collect();
+    let Step {
+        id: _,
+        action,
+        from,
+        to,
+        user,
+        agent: _,
+        reason,
+        time,
+    } = step;
+    let (action, from, to) = (
+        action.map_or(0, |action| action as i16),
+        from.map_or(0, |state| state as i16),
+        *to as i16,
+    );
+    let user = user.map(|user| user.0);
+    let answers = tx
+        .batch(&[
+            (
+                "insert into assignments (task_id, agent_id, exclusive, occupying, create_time)
+                 select $1, agent, $3, $4, $5 from unnest($2::bigint[]) agent",
+                &[&task.0, &agents, &exclusive, &occupying, time],
+            ),
+            (
+                "insert into task_history (task_id, action, from_state, to_state, user_id, agent_id, reason, create_time)
+                 select $1, $2, $3, $4, $5, agent, $7, $8 from unnest($6::bigint[]) agent",
+                &[&task.0, &action, &from, &to, &user, &agents, reason, time],
+            ),
+            (
+                "update tasks set update_time = $2, revision = revision + 1 where id = $1",
+                &[&task.0, time],
+            ),
+            (&task::GET, &[&task.0]),
+            (agent::TOUCH, &[&agents, &occupying, time]),
+            (&agent::FIND, &[&agents]),
+        ])
+        .await?;
+    let [_, _, _, task, _, agents] = answers.as_slice() else {
+        return Err(Error::internal("six statements were asked"));
+    };
+    let task = task.first().ok_or_else(|| Error::internal("a locked task is gone"))?;
+    Ok((task::decode(task)?, agents.iter().map(agent::decode).collect::<Result<_>>()?))
 }
 
 static LOCKED: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from dispatch_policies where kind = $1 for update"));

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::database::Connector;
+use super::connector::Connector;
 use crate::error::{Error, Result};
 
 mod embedded {

@@ -11,6 +11,7 @@ pub mod check_in;
 pub mod checklist;
 pub mod comment;
 pub mod conditions;
+pub mod connector;
 pub mod consent;
 pub mod credentials;
 pub mod data_key;

@@ -30,24 +30,28 @@ use crate::{
 /// Class of the advisory locks that order the fixes of agents.
 const LOCK_CLASS: i32 = 3;
 
-/// Locks that agents share: few enough for Postgres to hold them all for every connection.
-const LOCKS: i64 = 64;
+/// Locks that agents share: so many that batches of different agents seldom meet, and few enough that Postgres can hold
+/// all of them at once; no two hold the same.
+const LOCKS: i64 = 1024;
 
 /// Days ahead that have their partition ready.
 const DAYS_AHEAD: i64 = 2;
 
+/// What [`lock`] asks.
+const LOCK: &str = "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, share) from unnest($2::int[]) share";
+
 /// Waits until no other transaction adds fixes of these agents, or changes zones. After `agent::lock`, before everything else.
 pub async fn lock(tx: &Tx<'_>, agents: impl IntoIterator<Item = AgentId>) -> Result<()> {
+    tx.run_sql(LOCK, &[&LOCK_CLASS, &shares(agents)]).await
+}
+
+/// The locks of these agents, ascending.
+fn shares(agents: impl IntoIterator<Item = AgentId>) -> Vec<i32> {
     let shares: BTreeSet<i32> = agents
         .into_iter()
         .filter_map(|agent| i32::try_from(agent.0 % LOCKS).ok())
         .collect();
-    let shares: Vec<i32> = shares.into_iter().collect();
-    tx.run_sql(
-        "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, share) from unnest($2::int[]) share",
-        &[&LOCK_CLASS, &shares],
-    )
-    .await
+    shares.into_iter().collect()
 }
 
 /// An agent that fixes may be of.
@@ -67,13 +71,39 @@ pub struct Reporter {
     pub refuses: bool,
 }
 
-/// Those of the agents that are not deleted; only those that somebody sees, if told.
-pub async fn reporters(on: &impl Query, agents: &[AgentId], sight: Option<&Sight>) -> Result<BTreeMap<AgentId, Reporter>> {
-    let numbers: Vec<i64> = agents.iter().map(|agent| agent.0).collect();
-    // For many agents at once two queries are several times quicker than an array of tasks in each row.
-    let (rows, work) = tokio::try_join!(located(on, &numbers, sight), work(on, &numbers))?;
+/// For many agents at once two queries are several times quicker than an array of tasks in each row.
+const LOCATED: &str = "
+    select a.id, a.user_id, a.duty, a.duty_time, l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source,
+           exists (select from consents c
+                   where c.user_id = a.user_id and c.purpose = 2 and not c.replaced and not c.granted) as refuses
+    from agents a left join agent_locations l on l.agent_id = a.id
+    where a.id = any($1) and a.delete_time is null
+      and ($2::bigint is null or a.user_id = $2 or l.zone_id = any($3))";
+
+const WORK: &str = "
+    select s.agent_id, s.task_id from assignments s join tasks t on t.id = s.task_id
+    where s.agent_id = any($1) and t.state <= 3 and t.delete_time is null order by s.task_id";
+
+/// Locks agents as [`lock`] does; gives those of them that are not deleted as they are then; only those that somebody
+/// sees, if told.
+pub async fn hold(tx: &Tx<'_>, agents: &[AgentId], sight: Option<&Sight>) -> Result<BTreeMap<AgentId, Reporter>> {
+    let (numbers, shares) = (
+        agents.iter().map(|agent| agent.0).collect::<Vec<_>>(),
+        shares(agents.iter().copied()),
+    );
+    let (user, zones) = super::conditions::seen(sight);
+    let answers = tx
+        .batch(&[
+            (LOCK, &[&LOCK_CLASS, &shares]),
+            (LOCATED, &[&numbers, &user, &zones]),
+            (WORK, &[&numbers]),
+        ])
+        .await?;
+    let [_, located, work] = answers.as_slice() else {
+        return Err(Error::internal("three statements were asked"));
+    };
     let mut reporters = BTreeMap::new();
-    for row in &rows {
+    for row in located {
         let id = AgentId(row.read("id")?);
         let reporter = Reporter {
             user: UserId(row.read("user_id")?),
@@ -88,35 +118,12 @@ pub async fn reporters(on: &impl Query, agents: &[AgentId], sight: Option<&Sight
         };
         reporters.insert(id, reporter);
     }
-    for row in &work {
+    for row in work {
         if let Some(reporter) = reporters.get_mut(&AgentId(row.read("agent_id")?)) {
             reporter.tasks.push(TaskId(row.read("task_id")?));
         }
     }
     Ok(reporters)
-}
-
-async fn located(on: &impl Query, agents: &[i64], sight: Option<&Sight>) -> Result<Vec<Row>> {
-    let (user, zones) = super::conditions::seen(sight);
-    on.rows(
-        "select a.id, a.user_id, a.duty, a.duty_time, l.location, l.zone_id, l.fix_time, l.accuracy, l.speed, l.heading, l.source,
-                exists (select from consents c
-                        where c.user_id = a.user_id and c.purpose = 2 and not c.replaced and not c.granted) as refuses
-         from agents a left join agent_locations l on l.agent_id = a.id
-         where a.id = any($1) and a.delete_time is null
-           and ($2::bigint is null or a.user_id = $2 or l.zone_id = any($3))",
-        &[&agents, &user, &zones],
-    )
-    .await
-}
-
-async fn work(on: &impl Query, agents: &[i64]) -> Result<Vec<Row>> {
-    on.rows(
-        "select s.agent_id, s.task_id from assignments s join tasks t on t.id = s.task_id
-         where s.agent_id = any($1) and t.state <= 3 and t.delete_time is null order by s.task_id",
-        &[&agents],
-    )
-    .await
 }
 
 /// Fixes of the history with the agent and time of one of these.

@@ -30,16 +30,15 @@ pub const COLUMNS: &str = "t.id, t.uid, t.code, t.title, t.description, t.kind, 
 static FIND: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from tasks t where t.id = any($1)"));
 
 /// Class of the advisory locks that order changes of one task.
-const LOCK_CLASS: i32 = 1;
+pub(super) const LOCK_CLASS: i32 = 1;
+
+/// What [`lock`] asks.
+pub(super) const LOCK: &str = "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, hashint8($2))";
 
 /// Waits until no other transaction changes this task. Comes before everything else in a transaction:
 /// it takes no transaction number, so numbers follow the order of the changes (see `outbox`). No zone changes either.
 pub async fn lock(tx: &Tx<'_>, id: TaskId) -> Result<()> {
-    tx.run_sql(
-        "select pg_advisory_xact_lock_shared(5, 0), pg_advisory_xact_lock($1, hashint8($2))",
-        &[&LOCK_CLASS, &id.0],
-    )
-    .await
+    tx.run_sql(LOCK, &[&LOCK_CLASS, &id.0]).await
 }
 
 /// Locks a task as [`lock`] does, unless another transaction changes it now; says whether.
@@ -60,7 +59,7 @@ pub async fn find(on: &impl Query, ids: &[TaskId]) -> Result<Vec<Task>> {
 }
 
 /// By one number, which needs no new plan each time as an array does.
-static GET: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from tasks t where t.id = $1"));
+pub(super) static GET: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from tasks t where t.id = $1"));
 
 /// A task by number, deleted or not.
 pub async fn get(on: &impl Query, id: TaskId) -> Result<Option<Task>> {

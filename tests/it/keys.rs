@@ -219,7 +219,7 @@ async fn the_secret_key_can_be_changed() {
 async fn migrated() -> (String, DatabaseSettings) {
     let url = empty_database().await;
     let database = database_settings(url.clone(), 4);
-    let connector = store::database::Connector::new(&database).unwrap();
+    let connector = store::connector::Connector::new(&database).unwrap();
     store::migrate::run(&connector).await.unwrap();
     (url, database)
 }

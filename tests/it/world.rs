@@ -666,7 +666,7 @@ async fn template(admin: &tokio_postgres::Client, server: &str) -> String {
 
 async fn fill(url: String) {
     let database = database_settings(url, 1);
-    let connector = store::database::Connector::new(&database).unwrap();
+    let connector = store::connector::Connector::new(&database).unwrap();
     store::migrate::run(&connector).await.unwrap();
     let seed = SeedSettings {
         environment: Environment::Testing,
