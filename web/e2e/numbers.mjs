@@ -60,6 +60,22 @@ await tell('numbers', async ({ enter, step, picture, token }) => {
   for (const { code } of created) assert.ok(text.includes(code), `${code} is not in the file`);
   assert.equal(text.trim().split('\n').length, created.length + 1);
 
+  step('tasks come from a file, first only checked, and each row says what became of it');
+  const dialog = page.getByRole('dialog', { name: 'Importar' });
+  const row = (title, kind) => JSON.stringify({ title: `${mark} ${title}`, code: `${mark}-${title}`.replaceAll(' ', '-'), kind });
+  const lines = [row('importada', 'TASK_KIND_TRAINING'), row('', 'TASK_KIND_TRAINING').replace(`"${mark} "`, '""')];
+  await page.getByRole('button', { name: 'Importar' }).click();
+  await dialog.getByRole('button', { name: 'Importar' }).click();
+  await dialog.getByText('Elija un archivo.').waitFor();
+  await dialog.getByLabel('Archivo').setInputFiles({ name: 'tareas.jsonl', mimeType: 'application/x-ndjson', buffer: Buffer.from(lines.join('\n')) });
+  await dialog.getByRole('button', { name: 'Solo comprobar' }).click();
+  await dialog.getByText('No se ha creado nada. Nuevas: 1. Ya existían: 0. No admitidas: 1.').waitFor();
+  await picture(page, 'import');
+  await dialog.getByRole('button', { name: 'Importar' }).click();
+  await dialog.getByText(/^Nuevas: 1\. Ya existían: 0\. No admitidas: 1\.$/).waitFor();
+  await dialog.getByRole('button', { name: 'Cerrar' }).click();
+  await page.locator('[data-task]').filter({ hasText: `${mark} importada` }).waitFor();
+
   step('many tasks are changed at once, and each says what became of it');
   await rest(`/v1/tasks/${created[1].id}:start`, {});
   await page.locator(`[data-column="in-progress"] [data-task="${created[1].id}"]`).waitFor();

@@ -1,8 +1,10 @@
 import { lazy, Suspense, useState } from 'react';
 import { useCell } from '../cell';
+import { UserLevel } from '../gen/gad/v1/rule_pb';
 import { TaskPriority } from '../gen/gad/v1/task_pb';
 import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
+import { session } from '../rpc/session';
 import { Button } from '../ui/Button';
 import { Field } from '../ui/Field';
 import { Select } from '../ui/Select';
@@ -11,6 +13,7 @@ import { selection } from './selection';
 import { words } from './words';
 
 const ExportDialog = lazy(() => import('./ExportDialog'));
+const ImportDialog = lazy(() => import('./ImportDialog'));
 
 const LEAST = [TaskPriority.MEDIUM, TaskPriority.HIGH, TaskPriority.URGENT] as const;
 
@@ -19,7 +22,9 @@ export function Filters() {
   const filter = useCell(boardFilter);
   const w = usePart(words);
   const chosen = useCell(selection);
-  const [exporting, setExporting] = useState(false);
+  const mine = useCell(session);
+  const [shown, setShown] = useState<'export' | 'import' | null>(null);
+  const close = () => setShown(null);
   const critical = t.priorities[TaskPriority.CRITICAL];
   return (
     <>
@@ -49,13 +54,15 @@ export function Filters() {
         <Button aria-pressed={chosen !== null} onClick={() => selection.set(chosen === null ? new Set() : null)}>
           {w.choose}
         </Button>
-        <Button onClick={() => setExporting(true)}>{w.export}</Button>
+        <Button onClick={() => setShown('export')}>{w.export}</Button>
+        {mine.token !== null && mine.user.level >= UserLevel.SUPERVISOR && (
+          <Button onClick={() => setShown('import')}>{w.import}</Button>
+        )}
       </form>
-      {exporting && (
-        <Suspense>
-          <ExportDialog filter={filter} onClose={() => setExporting(false)} />
-        </Suspense>
-      )}
+      <Suspense>
+        {shown === 'export' && <ExportDialog filter={filter} onClose={close} />}
+        {shown === 'import' && <ImportDialog onClose={close} />}
+      </Suspense>
     </>
   );
 }

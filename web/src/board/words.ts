@@ -1,4 +1,4 @@
-import { BatchChangeStatus } from '../gen/gad/v1/bulk_pb';
+import { BatchChangeStatus, ImportedRowStatus } from '../gen/gad/v1/bulk_pb';
 import type { Part } from '../i18n/part';
 
 const es = {
@@ -8,6 +8,24 @@ const es = {
   openOnly: 'Solo abiertas',
   fileName: 'tareas',
   exported: 'Tareas descargadas',
+  import: 'Importar',
+  importText: 'Crea tareas de un archivo de hasta 5000 filas. Una fila cuyo código ya existe no crea nada.',
+  file: 'Archivo',
+  fileHint: 'CSV con las columnas de una exportación, o JSON Lines.',
+  fileMissing: 'Elija un archivo.',
+  importAll: 'Todas o ninguna (hasta 500 filas)',
+  tryOnly: 'Solo comprobar',
+  row: 'Fila',
+  imported: (created: number, existing: number, refused: number) =>
+    `Nuevas: ${created}. Ya existían: ${existing}. No admitidas: ${refused}.`,
+  notApplied: 'No se ha creado nada.',
+  rowStatuses: {
+    [ImportedRowStatus.UNSPECIFIED]: '',
+    [ImportedRowStatus.CREATED]: 'Nueva',
+    [ImportedRowStatus.EXISTING]: 'Ya existía',
+    [ImportedRowStatus.REFUSED]: 'No admitida',
+    [ImportedRowStatus.UNDONE]: 'Sin crear',
+  } satisfies Record<ImportedRowStatus, string>,
   choose: 'Seleccionar',
   chooseTask: (code: string) => `Seleccionar ${code}`,
   chooseAll: (column: string) => `Seleccionar las que se ven: ${column.toLowerCase()}`,
@@ -42,6 +60,23 @@ const en: typeof es = {
   openOnly: 'Open ones only',
   fileName: 'tasks',
   exported: 'Tasks downloaded',
+  import: 'Import',
+  importText: 'Creates tasks from a file of up to 5000 rows. A row whose code exists already creates nothing.',
+  file: 'File',
+  fileHint: 'CSV with the columns of an export, or JSON Lines.',
+  fileMissing: 'Choose a file.',
+  importAll: 'All or none (up to 500 rows)',
+  tryOnly: 'Check only',
+  row: 'Row',
+  imported: (created, existing, refused) => `New: ${created}. There already: ${existing}. Refused: ${refused}.`,
+  notApplied: 'Nothing was created.',
+  rowStatuses: {
+    [ImportedRowStatus.UNSPECIFIED]: '',
+    [ImportedRowStatus.CREATED]: 'New',
+    [ImportedRowStatus.EXISTING]: 'There already',
+    [ImportedRowStatus.REFUSED]: 'Refused',
+    [ImportedRowStatus.UNDONE]: 'Not created',
+  },
   choose: 'Select',
   chooseTask: (code) => `Select ${code}`,
   chooseAll: (column) => `Select those in sight: ${column.toLowerCase()}`,

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { MapLayer, MapViewResponseSchema } from '../gen/gad/v1/map_pb';
-import { clustersOf } from './useClusters';
+import { clustersOf } from './clusters';
 import { words } from './words';
 
 test('what stands alone is told by the keys of its pins, the rest is groups with their number', () => {

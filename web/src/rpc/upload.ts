@@ -1,7 +1,7 @@
-import { create, type DescMessage, fromJson, type JsonObject, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
+import { type DescMessage, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { BadRequestSchema, ErrorInfoSchema, LocalizedMessageSchema } from '../gen/google/rpc/error_details_pb';
 import { language } from '../i18n/language';
+import { type Answer, refusalOf } from './refusal';
 import { presentToken, renew } from './renew';
 
 interface Upload {
@@ -10,11 +10,6 @@ interface Upload {
   /** How much is on its way, from 0 to 1. */
   readonly onProgress: (share: number) => void;
   readonly signal: AbortSignal;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly text: string;
 }
 
 /** Sends a file by the REST door: a browser cannot send a stream of messages. Refusals are those of every other call. */
@@ -41,28 +36,4 @@ function post({ path, file, onProgress, signal }: Upload, token: string | null):
     signal.addEventListener('abort', () => request.abort());
     request.send(file);
   });
-}
-
-const KNOWN: readonly DescMessage[] = [ErrorInfoSchema, LocalizedMessageSchema, BadRequestSchema];
-
-/** A `google.rpc.Status` as the error that it would be by gRPC. What is none came from something before the server. */
-export function refusalOf({ status, text }: Answer): ConnectError {
-  if (status === 413) {
-    const value = create(ErrorInfoSchema, { reason: 'FILE_TOO_LARGE' });
-    return new ConnectError(`HTTP ${status}`, Code.InvalidArgument, undefined, [{ desc: ErrorInfoSchema, value }]);
-  }
-  try {
-    const { code, message, details } = JSON.parse(text) as { code?: number; message?: string; details?: JsonObject[] };
-    return refusal(code ?? Code.Unknown, message ?? '', details ?? []);
-  } catch {
-    return new ConnectError(`HTTP ${status}`, status >= 502 && status <= 504 ? Code.Unavailable : Code.Unknown);
-  }
-}
-
-function refusal(code: Code, message: string, details: readonly JsonObject[]): ConnectError {
-  const known = details.flatMap(({ '@type': type, ...value }) => {
-    const desc = KNOWN.find(({ typeName }) => String(type).endsWith(`/${typeName}`));
-    return desc ? [{ desc, value: fromJson(desc, value, { ignoreUnknownFields: true }) }] : [];
-  });
-  return new ConnectError(message, code, undefined, known);
 }

@@ -2,7 +2,7 @@ import { Code } from '@connectrpc/connect';
 import { expect, test } from 'vitest';
 import { en } from '../i18n/en';
 import { explain } from './failure';
-import { refusalOf } from './upload';
+import { refusalOf } from './refusal';
 
 const said = (status: number, text: string) => explain(refusalOf({ status, text }), en);
 
