@@ -51,10 +51,12 @@ await tell('bell', async ({ enter, step, picture, token }) => {
   step('all is read at once, and Escape gives the focus back');
   const another = await rest('/v1/tasks', { ...draft, title: 'Vigilar la plaza' });
   await rest(`/v1/tasks/${another.id}:assign`, { agent_id: mine.id });
-  await field.locator('.bell-badge').waitFor();
   await bell(field).click();
+  const last = panel(field).getByRole('listitem').filter({ hasText: another.code });
+  await last.getByText('Sin leer').waitFor({ state: 'attached' });
   await panel(field).getByRole('button', { name: 'Marcar todos como leídos' }).click();
-  await field.locator('.bell-badge').waitFor({ state: 'detached' });
+  // Whom the emergency calls hears more of it meanwhile.
+  await last.getByText('Sin leer').waitFor({ state: 'detached' });
   await picture(field, 'read');
   await field.keyboard.press('Escape');
   await panel(field).waitFor({ state: 'detached' });

@@ -165,6 +165,14 @@ async function geofences({ step, picture, token }, page) {
   await map.locator('.zone').first().waitFor();
   for (const position of [{ x: 150, y: 100 }, { x: 220, y: 100 }, { x: 190, y: 170 }]) await map.click({ position });
   await panel.getByText('3 esquinas').waitFor();
+  await panel.getByLabel('Latitud y longitud de una esquina').fill('aquí');
+  await panel.getByRole('button', { name: 'Añadir' }).click();
+  await panel.getByText('Escriba dos números.').waitFor();
+  await panel.getByLabel('Latitud y longitud de una esquina').fill('4.65, -74.2');
+  await panel.getByRole('button', { name: 'Añadir' }).click();
+  await panel.getByText('4 esquinas').waitFor();
+  await panel.getByRole('button', { name: 'Quitar la última' }).click();
+  await panel.getByText('3 esquinas').waitFor();
   const code = `P${Date.now().toString(36)}`.toUpperCase();
   await panel.getByLabel('Nombre de la zona').fill(`Plaza ${code}`);
   await panel.getByLabel('Código de la zona').fill(code);

@@ -117,9 +117,18 @@ function useSending(task: Task, onDone: () => unknown) {
       });
       const path = `/v1/tasks/${task.id}/attachments?${asked}`;
       const { signal } = stop.current;
-      return upload(AttachmentSchema, { path, file, onProgress: setShare, signal }).finally(() => setShare(null));
+      try {
+        return await upload(AttachmentSchema, { path, file, onProgress: setShare, signal });
+      } catch (error) {
+        // Whoever gave it up knows.
+        if (signal.aborted) return null;
+        throw error;
+      } finally {
+        setShare(null);
+      }
     },
     (added) => {
+      if (!added) return;
       toast(w.done(added.fileName));
       return onDone();
     },

@@ -11,6 +11,7 @@ import { useCall } from '../rpc/useCall';
 import { Button } from '../ui/Button';
 import { Field } from '../ui/Field';
 import { Form } from '../ui/Form';
+import { numberOf } from '../ui/lines';
 import { toast } from '../ui/toast';
 import { words } from './words';
 import '../map/map.css';
@@ -49,6 +50,7 @@ export function ZoneForm({ onDrawn, onClose }: { onDrawn: (zoneId: bigint) => vo
     <Form failure={save.failure} onSubmit={submit} label={w.draw} className="assign">
       <p>{w.drawText}</p>
       <DrawMap corners={corners} onCorner={(corner) => setCorners((before) => [...before, corner])} />
+      <Typed onCorner={(corner) => setCorners([...corners, corner])} />
       <Corners count={corners.length} onUndo={() => setCorners(corners.slice(0, -1))} />
       {((missing && isOpen) || save.fields.has('boundary')) && (
         <p className="field-error" role="alert">
@@ -81,6 +83,39 @@ export function ZoneForm({ onDrawn, onClose }: { onDrawn: (zoneId: bigint) => vo
         </Button>
       </div>
     </Form>
+  );
+}
+
+/** A corner for whoever does not point at maps. */
+function Typed({ onCorner }: { onCorner: (corner: L.LatLngTuple) => void }) {
+  const w = usePart(words);
+  const [text, setText] = useState('');
+  const [wrong, setWrong] = useState(false);
+  const add = () => {
+    const [latitude = null, longitude = null, ...more] = text.trim().split(/[\s;]+|,\s+|,(?=-?\d+\.)/).map(numberOf);
+    const isPlace = latitude !== null && longitude !== null && more.length === 0;
+    setWrong(!isPlace);
+    if (!isPlace) return;
+    setText('');
+    onCorner([latitude, longitude]);
+  };
+  return (
+    <div className="fence-typed">
+      <Field
+        label={w.corner}
+        placeholder="4.65 -74.07"
+        autoComplete="off"
+        value={text}
+        error={wrong ? w.cornerWrong : undefined}
+        onChange={({ target }) => setText(target.value)}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter') return;
+          event.preventDefault();
+          add();
+        }}
+      />
+      <Button onClick={add}>{w.addCorner}</Button>
+    </div>
   );
 }
 

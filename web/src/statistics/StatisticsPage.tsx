@@ -1,6 +1,6 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { StatisticsGroup } from '../gen/gad/v1/statistics_pb';
+import { StatisticsGroup, type StatisticsRow } from '../gen/gad/v1/statistics_pb';
 import { usePart } from '../i18n/part';
 import { CALL } from '../rpc/clients';
 import { statistics } from '../rpc/lateClients';
@@ -33,14 +33,24 @@ export default function StatisticsPage() {
   );
 }
 
+interface Counted {
+  readonly groupBy: StatisticsGroup;
+  readonly rows: readonly StatisticsRow[];
+  readonly nextPageToken: string;
+}
+
 function useStatistics(choice: Choice, groupBy: StatisticsGroup) {
   const { group: _, ...limits } = choice;
-  return useQuery({
+  return useQuery<Counted>({
     queryKey: ['statistics', groupBy, limits],
     refetchInterval: REFRESH_MILLIS,
-    placeholderData: keepPreviousData,
-    queryFn: ({ signal }) =>
-      statistics.getStatistics({ groupBy, filter: filterOf(choice, Date.now()), pageSize: MOST_ROWS }, { ...CALL, signal }),
+    // Rows of another group have other keys.
+    placeholderData: (before) => (before?.groupBy === groupBy ? before : undefined),
+    queryFn: async ({ signal }) => {
+      const asked = { groupBy, filter: filterOf(choice, Date.now()), pageSize: MOST_ROWS };
+      const { rows, nextPageToken } = await statistics.getStatistics(asked, { ...CALL, signal });
+      return { groupBy, rows, nextPageToken };
+    },
   });
 }
 
