@@ -33,7 +33,7 @@ pub const FROM: &str = "agents a join users u on u.id = a.user_id left join agen
 pub(super) static FIND: LazyLock<String> =
     LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.id = any($1) order by a.id"));
 
-static GET: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.id = $1"));
+pub(super) static GET: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} from {FROM} where a.id = $1"));
 
 /// Class of the advisory locks that order changes of one agent.
 const LOCK_CLASS: i32 = 2;

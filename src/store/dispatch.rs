@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 
 use super::{
     Query, Tx, agent,
+    database::Params,
     decode::Column,
     task::{self, Step},
 };
@@ -84,6 +85,11 @@ pub async fn send(
         *to as i16,
     );
     let user = user.map(|user| user.0);
+    // As in `agent::find`: one by its number is planned once.
+    let known: (&'static str, Params<'_>) = match agents.as_slice() {
+        [agent] => (&agent::GET, &[agent]),
+        _ => (&agent::FIND, &[&agents]),
+    };
     let answers = tx
         .batch(&[
             (
@@ -102,7 +108,7 @@ pub async fn send(
             ),
             (&task::GET, &[&task.0]),
             (agent::TOUCH, &[&agents, &occupying, time]),
-            (&agent::FIND, &[&agents]),
+            known,
         ])
         .await?;
     let [_, _, _, task, _, agents] = answers.as_slice() else {
