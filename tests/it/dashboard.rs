@@ -20,7 +20,7 @@ use jiff::SignedDuration;
 use crate::{edge::Edge, world::World};
 
 /// The dashboard's folder, built.
-fn web() -> PathBuf {
+pub fn web() -> PathBuf {
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
     assert!(
         web.join("dist/index.html").exists(),
@@ -30,7 +30,7 @@ fn web() -> PathBuf {
 }
 
 /// A script with a browser, as one of the demo's people.
-fn script(name: &str, edge: &Edge, email: &str) -> Command {
+pub fn script(name: &str, edge: &Edge, email: &str) -> Command {
     let mut command = Command::new("node");
     command
         .arg(name)

@@ -45,6 +45,7 @@ mod comment;
 mod contract;
 mod cycle;
 mod dashboard;
+mod dashboard_pages;
 mod dependency;
 mod dispatch;
 mod emergency;

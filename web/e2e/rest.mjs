@@ -1,8 +1,8 @@
 // The REST door, for what a phone of a field agent would do.
 
-async function call(baseUrl, path, { token, body } = {}) {
+export async function call(baseUrl, path, { token, body, method = body ? 'POST' : 'GET' } = {}) {
   const answer = await fetch(new URL(path, baseUrl), {
-    method: body ? 'POST' : 'GET',
+    method,
     headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
     body: body && JSON.stringify(body),
   });
@@ -24,8 +24,8 @@ export async function locatedAgent(baseUrl, token) {
   return agent;
 }
 
-export async function reportPosition(baseUrl, token, agentId, { latitude, longitude }) {
-  const fix = { agent_id: agentId, location: { latitude, longitude }, fix_time: new Date().toISOString(), source: 'POSITION_SOURCE_GPS' };
+export async function reportPosition(baseUrl, token, agentId, { latitude, longitude }, at = Date.now()) {
+  const fix = { agent_id: agentId, location: { latitude, longitude }, fix_time: new Date(at).toISOString(), source: 'POSITION_SOURCE_GPS' };
   const answer = await call(baseUrl, '/v1/positions:report', { token, body: { positions: [fix] } });
   const accepted = answer.accepted_count ?? answer.acceptedCount;
   if (accepted !== 1) throw new Error(`the fix was not accepted: ${JSON.stringify(answer)}`);

@@ -13,10 +13,9 @@ import { Badge } from '../ui/Badge';
 import { Button } from '../ui/Button';
 import { Check } from '../ui/Check';
 import { Confirm } from '../ui/Confirm';
-import { CopyButton } from '../ui/CopyButton';
 import { Loaded } from '../ui/Loaded';
 import { More } from '../ui/More';
-import { Notice } from '../ui/Notice';
+import { Once } from '../ui/Once';
 import { Table } from '../ui/Table';
 import { useNow } from '../ui/useNow';
 import { TokenForm } from './TokenForm';
@@ -46,7 +45,10 @@ export function TokensPart() {
     setMaking(false);
     await list.refetch();
   };
-  if (made) return <Made made={made} onKept={() => setMade(null)} />;
+  if (made) {
+    const title = `${w.madeTitle} · ${made.apiToken?.displayName}`;
+    return <Once title={title} text={w.madeText} secret={made.token} kept={w.made} onKept={() => setMade(null)} />;
+  }
   return (
     <>
       <p className="muted">{w.text}</p>
@@ -117,25 +119,6 @@ function TokenTable({ tokens, onRevoke }: { tokens: readonly ApiToken[]; onRevok
   return (
     <div className="scroll">
       <Table cards caption={w.token} head={[w.name, w.prefix, w.scopes, w.lastUse, w.expires, '']} rows={rows} />
-    </div>
-  );
-}
-
-function Made({ made, onKept }: { made: CreateApiTokenResponse; onKept: () => void }) {
-  const { tokens: w } = usePart(words);
-  return (
-    <div className="prose">
-      <h3>
-        {w.madeTitle} · {made.apiToken?.displayName}
-      </h3>
-      <Notice tone="warning">{w.madeText}</Notice>
-      <p className="secret">{made.token}</p>
-      <div className="form-end">
-        <CopyButton text={made.token} />
-        <Button look="primary" onClick={onKept}>
-          {w.made}
-        </Button>
-      </div>
     </div>
   );
 }

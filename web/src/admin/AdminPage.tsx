@@ -1,6 +1,9 @@
 import { lazy } from 'react';
 import { NotFoundPage } from '../app/NotFoundPage';
+import { useCell } from '../cell';
+import { UserLevel } from '../gen/gad/v1/rule_pb';
 import { usePart } from '../i18n/part';
+import { session } from '../rpc/session';
 import { SheetNav } from '../ui/SheetNav';
 import { UsersPart } from './UsersPart';
 import { words } from './words';
@@ -8,6 +11,12 @@ import './admin.css';
 
 const PARTS = {
   users: UsersPart,
+  templates: lazy(() => import('../plan/TemplatesPart')),
+  geofences: lazy(() => import('../fence/GeofencesPart')),
+  policies: lazy(() => import('../policy/PoliciesPart')),
+  rules: lazy(() => import('../notify/RulesPart')),
+  webhooks: lazy(() => import('../notify/WebhooksPart')),
+  deliveries: lazy(() => import('../notify/DeliveriesPart')),
   audit: lazy(() => import('./AuditPart')),
   retention: lazy(() => import('./RetentionPart')),
   permissions: lazy(() => import('./PermissionsPart')),
@@ -15,24 +24,29 @@ const PARTS = {
 
 type PartName = keyof typeof PARTS;
 
+/** What supervisors keep too. */
+const SUPERVISED: readonly PartName[] = ['templates', 'geofences'];
+
 interface Props {
   part?: string | undefined;
   openId?: string | undefined;
 }
 
-export default function AdminPage({ part = 'users', openId }: Props) {
+export default function AdminPage({ part, openId }: Props) {
   const w = usePart(words);
-  if (!isPart(part)) return <NotFoundPage />;
-  const Shown = PARTS[part];
+  const mine = useCell(session);
+  const isAdministrator = mine.token !== null && mine.user.level === UserLevel.ADMINISTRATOR;
+  const names = (Object.keys(PARTS) as PartName[]).filter((name) => isAdministrator || SUPERVISED.includes(name));
+  const shown = part ?? names[0];
+  const name = names.find((one) => one === shown);
+  if (!name) return <NotFoundPage />;
+  const Shown = PARTS[name];
+  const parts = Object.fromEntries(names.map((one) => [one, w.parts[one]]));
   const nav = (
     <>
       <h1>{w.title}</h1>
-      <SheetNav label={w.title} base="/admin" parts={w.parts} part={part} />
+      <SheetNav label={w.title} base="/admin" parts={parts} part={name} />
     </>
   );
   return <Shown nav={nav} openId={openId} />;
-}
-
-function isPart(name: string): name is PartName {
-  return Object.hasOwn(PARTS, name);
 }

@@ -3,7 +3,18 @@ import type { Part } from '../i18n/part';
 
 const es = {
   title: 'Administración',
-  parts: { users: 'Personas', audit: 'Auditoría', retention: 'Conservación', permissions: 'Permisos' },
+  parts: {
+    users: 'Personas',
+    templates: 'Plantillas',
+    geofences: 'Geocercas',
+    policies: 'Políticas',
+    rules: 'Avisos',
+    webhooks: 'Webhooks',
+    deliveries: 'Envíos',
+    audit: 'Auditoría',
+    retention: 'Conservación',
+    permissions: 'Permisos',
+  },
   users: {
     search: 'Buscar',
     searchHint: 'Nombre, correo o usuario',
@@ -179,7 +190,18 @@ const es = {
 
 const en: typeof es = {
   title: 'Administration',
-  parts: { users: 'People', audit: 'Audit', retention: 'Retention', permissions: 'Permissions' },
+  parts: {
+    users: 'People',
+    templates: 'Templates',
+    geofences: 'Geofences',
+    policies: 'Policies',
+    rules: 'Notifications',
+    webhooks: 'Webhooks',
+    deliveries: 'Deliveries',
+    audit: 'Audit',
+    retention: 'Retention',
+    permissions: 'Permissions',
+  },
   users: {
     search: 'Search',
     searchHint: 'Name, e-mail or username',

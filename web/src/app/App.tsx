@@ -17,6 +17,7 @@ import { Shell } from './Shell';
 
 const MapPage = lazy(() => import('../map/MapPage'));
 const EmergencyPage = lazy(() => import('../emergency/EmergencyPage'));
+const StatisticsPage = lazy(() => import('../statistics/StatisticsPage'));
 const CreatePage = lazy(() => import('../create/CreatePage'));
 const AccountPage = lazy(() => import('../account/AccountPage'));
 const AdminPage = lazy(() => import('../admin/AdminPage'));
@@ -64,7 +65,7 @@ function Inside({ mine }: { mine: Session }) {
       <Shell>
         <CrashGuard>
           <Loading>
-            <Pages isAdministrator={mine.user.level === UserLevel.ADMINISTRATOR} />
+            <Pages directs={mine.user.level >= UserLevel.SUPERVISOR} />
           </Loading>
         </CrashGuard>
       </Shell>
@@ -77,7 +78,7 @@ function Loading({ children }: { children: ReactNode }) {
   return <Suspense fallback={<p className="page-loading">{t.app.loading}</p>}>{children}</Suspense>;
 }
 
-function Pages({ isAdministrator }: { isAdministrator: boolean }) {
+function Pages({ directs }: { directs: boolean }) {
   return (
     <Switch>
       <Route path="/">
@@ -86,11 +87,14 @@ function Pages({ isAdministrator }: { isAdministrator: boolean }) {
       <Route path="/board/:id?">{({ id }) => <BoardPage openId={id} />}</Route>
       <Route path="/map/:id?">{({ id }) => <MapPage openId={id} />}</Route>
       <Route path="/emergencies/:id?">{({ id }) => <EmergencyPage openId={id} />}</Route>
+      <Route path="/statistics">
+        <StatisticsPage />
+      </Route>
       <Route path="/create">
         <CreatePage />
       </Route>
       <Route path="/account/:part?">{({ part }) => <AccountPage part={part} />}</Route>
-      {isAdministrator && <Route path="/admin/:part?/:id?">{({ part, id }) => <AdminPage part={part} openId={id} />}</Route>}
+      {directs && <Route path="/admin/:part?/:id?">{({ part, id }) => <AdminPage part={part} openId={id} />}</Route>}
       <Route>
         <NotFoundPage />
       </Route>

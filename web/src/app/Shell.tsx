@@ -1,5 +1,5 @@
-import type { ReactNode } from 'react';
-import { Link, useRoute } from 'wouter';
+import { type ReactNode, useEffect, useRef } from 'react';
+import { Link, useLocation, useRoute } from 'wouter';
 import { Bell } from '../bell/Bell';
 import { useCell } from '../cell';
 import { EmergencyBanner } from '../emergency/EmergencyBanner';
@@ -21,7 +21,13 @@ export function Shell({ children }: { children: ReactNode }) {
   const { t } = useWords();
   const emergencies = usePart(emergencyWords);
   const mine = useCell(session);
-  const isAdministrator = mine.token !== null && mine.user.level === UserLevel.ADMINISTRATOR;
+  const directs = mine.token !== null && mine.user.level >= UserLevel.SUPERVISOR;
+  const nav = useRef<HTMLElement>(null);
+  const [place] = useLocation();
+  // On a phone the sections are pushed along; the present one is in sight.
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [place]);
   return (
     <div className="shell">
       <a className="skip" href="#main">
@@ -29,12 +35,13 @@ export function Shell({ children }: { children: ReactNode }) {
       </a>
       <header className="top">
         <Brand />
-        <nav className="nav" aria-label={t.app.sections}>
+        <nav className="nav" aria-label={t.app.sections} ref={nav}>
           <NavLink to="/" also="/board/:id?" icon="board" text={t.app.board} />
           <NavLink to="/map" also="/map/:id?" icon="map" text={t.app.map} />
           <NavLink to="/emergencies" also="/emergencies/:id?" icon="alarm" text={emergencies.title} />
+          <NavLink to="/statistics" also="/statistics" icon="chart" text={t.app.statistics} />
           <NavLink to="/create" also="/create" icon="plus" text={t.app.create} />
-          {isAdministrator && <NavLink to="/admin" also="/admin/*?" icon="shield" text={t.app.admin} />}
+          {directs && <NavLink to="/admin" also="/admin/*?" icon="shield" text={t.app.admin} />}
         </nav>
         <div className="top-end">
           <Connection />

@@ -4,6 +4,7 @@ import type { Part } from '../i18n/part';
 const es = {
   title: 'Avisos',
   unread: (count: number) => `Avisos: ${count} sin leer`,
+  isUnread: 'Sin leer',
   readAll: 'Marcar todos como leídos',
   none: 'No hay avisos.',
   other: 'Novedad',
@@ -29,6 +30,7 @@ const es = {
     [EventType.TASK_ATTACHMENTS_CHANGED]: 'Archivos',
     [EventType.TASK_CHECKLIST_CHANGED]: 'Lista de control',
     [EventType.TASK_DEPENDENCIES_CHANGED]: 'Dependencias',
+    [EventType.ANNOUNCED]: 'Anuncio',
     [EventType.CHECK_IN_MADE]: 'Señal de vida',
     [EventType.CHECK_IN_MISSED]: 'Falta la señal de vida',
     [EventType.CHECK_IN_RAISED]: 'SOS: sin señal de vida',
@@ -38,6 +40,7 @@ const es = {
 const en: typeof es = {
   title: 'Notifications',
   unread: (count: number) => `Notifications: ${count} unread`,
+  isUnread: 'Unread',
   readAll: 'Mark all as read',
   none: 'No notifications.',
   other: 'News',
@@ -63,6 +66,7 @@ const en: typeof es = {
     [EventType.TASK_ATTACHMENTS_CHANGED]: 'Files',
     [EventType.TASK_CHECKLIST_CHANGED]: 'Checklist',
     [EventType.TASK_DEPENDENCIES_CHANGED]: 'Dependencies',
+    [EventType.ANNOUNCED]: 'Announcement',
     [EventType.CHECK_IN_MADE]: 'Sign of life',
     [EventType.CHECK_IN_MISSED]: 'No sign of life',
     [EventType.CHECK_IN_RAISED]: 'SOS: no sign of life',

@@ -1,4 +1,4 @@
-import { useMemo } from 'react';
+import { lazy, Suspense, useEffect, useMemo } from 'react';
 import { useCell } from '../cell';
 import { type Task, TaskState } from '../gen/gad/v1/task_pb';
 import { useWords } from '../i18n';
@@ -15,7 +15,10 @@ import { useNow } from '../ui/useNow';
 import { Column } from './Column';
 import { boardFilter, columnsOf, isFiltering, matches } from './filter';
 import { Filters } from './Filters';
+import { selection } from './selection';
 import './board.css';
+
+const BulkBar = lazy(() => import('./BulkBar'));
 
 const CLOSED: readonly TaskState[] = [TaskState.FINISHED, TaskState.CANCELLED];
 
@@ -28,6 +31,8 @@ export function BoardPage({ openId }: { openId?: string | undefined }) {
   const { snapshots } = useFeedStatus();
   const covered = useNarrow();
   const open = pathId(openId);
+  const chosen = useCell(selection);
+  useEffect(() => () => selection.set(null), []);
   const columns = useMemo(
     () => columnsOf([...tasks.values()].filter((task) => matches(task, filter, agents))),
     [tasks, agents, filter],
@@ -60,6 +65,11 @@ export function BoardPage({ openId }: { openId?: string | undefined }) {
             />
           ))}
         </div>
+        {chosen && (
+          <Suspense>
+            <BulkBar chosen={chosen} />
+          </Suspense>
+        )}
       </div>
       {open !== null && <TaskPanel id={open} base="/board" />}
     </div>

@@ -1,7 +1,9 @@
 import { memo } from 'react';
 import { Link } from 'wouter';
+import { useCell } from '../cell';
 import { type Task, TaskPriority } from '../gen/gad/v1/task_pb';
 import { useWords } from '../i18n';
+import { usePart } from '../i18n/part';
 import { useAgents } from '../live/LiveProvider';
 import { AvailabilityDot } from '../task/AvailabilityDot';
 import { lateness } from '../task/lateness';
@@ -10,6 +12,8 @@ import { useNames } from '../task/names';
 import { millis } from '../time';
 import { Icon } from '../ui/Icon';
 import { useNow } from '../ui/useNow';
+import { choose, selection } from './selection';
+import { words } from './words';
 
 const FRESH_MILLIS = 8_000;
 
@@ -21,6 +25,7 @@ export const Card = memo(function Card({ task, open }: { task: Task; open: boole
     <article className={`card priority-${priorityTone[task.priority]}`} data-task={String(task.id)}>
       {isFresh && <span className="card-flash" key={String(task.revision)} aria-hidden="true" />}
       <p className="card-top">
+        <Choice task={task} />
         <span className="card-code">{task.code}</span>
         <span className="muted">{t.kinds[task.kind]}</span>
       </p>
@@ -45,6 +50,22 @@ export const Card = memo(function Card({ task, open }: { task: Task; open: boole
     </article>
   );
 });
+
+/** Above the link that covers the card. */
+function Choice({ task }: { task: Task }) {
+  const w = usePart(words);
+  const chosen = useCell(selection);
+  if (chosen === null) return null;
+  return (
+    <input
+      type="checkbox"
+      className="card-choice"
+      aria-label={w.chooseTask(task.code)}
+      checked={chosen.has(task.id)}
+      onChange={(event) => choose([task.id], event.target.checked)}
+    />
+  );
+}
 
 const SHOWN = 3;
 

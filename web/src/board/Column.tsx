@@ -1,9 +1,13 @@
 import { useId, useState } from 'react';
+import { useCell } from '../cell';
 import type { Task, TaskState } from '../gen/gad/v1/task_pb';
 import { useWords } from '../i18n';
+import { usePart } from '../i18n/part';
 import { stateTone, StateIcon } from '../task/looks';
 import { Button } from '../ui/Button';
 import { Card } from './Card';
+import { choose, selection } from './selection';
+import { words } from './words';
 
 interface Props {
   state: TaskState;
@@ -25,6 +29,7 @@ export function Column({ state, tasks, filtered, loading, openId }: Props) {
   return (
     <section className={`column column-${stateTone[state]}`} aria-labelledby={id} data-column={stateTone[state]}>
       <header className="column-head">
+        <ChooseAll name={t.columns[state]} ids={tasks.slice(0, shown).map((task) => task.id)} />
         <StateIcon state={state} />
         <h2 id={id}>{t.columns[state]}</h2>
         <span className="column-count" aria-label={t.board.count(tasks.length)}>
@@ -45,5 +50,22 @@ export function Column({ state, tasks, filtered, loading, openId }: Props) {
         </Button>
       )}
     </section>
+  );
+}
+
+function ChooseAll({ name, ids }: { name: string; ids: readonly bigint[] }) {
+  const w = usePart(words);
+  const chosen = useCell(selection);
+  if (chosen === null) return null;
+  const all = ids.length > 0 && ids.every((id) => chosen.has(id));
+  return (
+    <input
+      type="checkbox"
+      className="card-choice"
+      aria-label={w.chooseAll(name)}
+      checked={all}
+      disabled={ids.length === 0}
+      onChange={(event) => choose(ids, event.target.checked)}
+    />
   );
 }

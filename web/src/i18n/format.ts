@@ -64,6 +64,12 @@ export class Format {
     return `${this.#number.format(metersPerSecond * 3.6)} km/h`;
   }
 
+  bytes(count: bigint): string {
+    const kilobytes = Number(count) / 1024;
+    if (kilobytes < 1) return `${count} B`;
+    return kilobytes < 1024 ? `${this.#number.format(kilobytes)} KB` : `${this.#number.format(kilobytes / 1024)} MB`;
+  }
+
   place(location: LatLng): string {
     return `${location.latitude.toFixed(5)}, ${location.longitude.toFixed(5)}`;
   }

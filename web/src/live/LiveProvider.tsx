@@ -18,8 +18,17 @@ interface Live {
 
 const LiveContext = createContext<Live | null>(null);
 
-/** Who names none hears of no notifications. */
-const NOUNS = [Noun.TASK, Noun.AGENT, Noun.POSITION, Noun.EMERGENCY, Noun.NOTIFICATION] as const;
+/** Who names none hears of no notifications and no counts. */
+const NOUNS = [
+  Noun.TASK,
+  Noun.AGENT,
+  Noun.POSITION,
+  Noun.EMERGENCY,
+  Noun.GEOFENCE,
+  Noun.CHECK_IN,
+  Noun.KPI,
+  Noun.NOTIFICATION,
+] as const;
 
 /** Fast for the eye, slow enough to draw a burst of events once. */
 const REDRAW_MILLIS = 60;

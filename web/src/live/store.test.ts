@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { AgentSchema, PositionSchema } from '../gen/gad/v1/agent_pb';
 import { EmergencySchema, EmergencyState } from '../gen/gad/v1/emergency_pb';
 import { EventSchema, EventType, HiddenSchema, SnapshotRowSchema } from '../gen/gad/v1/event_pb';
+import { KpiSchema } from '../gen/gad/v1/statistics_pb';
 import { TaskSchema, TaskState } from '../gen/gad/v1/task_pb';
 import { timestamp } from '../time';
 import { LiveStore } from './store';
@@ -30,6 +31,20 @@ beforeEach(() => {
   redraws = 0;
   store = new LiveStore((run) => run(), 3);
   store.view.subscribe(() => (redraws += 1));
+});
+
+test('whoever asks again when something happens hears every fact, also one that changes no row', () => {
+  const heard: (EventType | undefined)[] = [];
+  store.fact.subscribe(() => heard.push(store.fact.get()?.type));
+  taskHappens({ id: 1n });
+  taskHappens({ id: 1n }, EventType.TASK_COMMENTED);
+  expect(heard).toEqual([EventType.TASK_UPDATED, EventType.TASK_COMMENTED]);
+});
+
+test('the counts are those that came last', () => {
+  happens(EventType.KPI_CHANGED, { case: 'kpi', value: create(KpiSchema, { scheduledCount: 3n }) });
+  happens(EventType.KPI_CHANGED, { case: 'kpi', value: create(KpiSchema, { scheduledCount: 2n }) });
+  expect(store.kpi.get()?.scheduledCount).toBe(2n);
 });
 
 describe('tasks', () => {

@@ -1,6 +1,7 @@
 import type { Agent, Position } from '../gen/gad/v1/agent_pb';
 import { type Emergency, EmergencyState } from '../gen/gad/v1/emergency_pb';
 import { type Event, EventType, type SnapshotRow } from '../gen/gad/v1/event_pb';
+import type { Kpi } from '../gen/gad/v1/statistics_pb';
 import { type Task, TaskState } from '../gen/gad/v1/task_pb';
 import { Cell } from '../cell';
 import { compareTimes } from '../time';
@@ -32,6 +33,10 @@ export class LiveStore {
   readonly view = new Cell<View>({ tasks: new Map(), agents: new Map(), positions: new Map(), emergencies: new Map() });
   /** How often the feed said that the bell rang, or that it was read. */
   readonly rung = new Cell(0);
+  /** How much is open, for supervisors; `null` until the feed says it. */
+  readonly kpi = new Cell<Kpi | null>(null);
+  /** The latest fact, for those who ask again when something happens. */
+  readonly fact = new Cell<Event | null>(null);
   #tasks = new Map<bigint, Task>();
   #agents = new Map<bigint, Agent>();
   #positions = new Map<bigint, Position>();
@@ -67,12 +72,16 @@ export class LiveStore {
       case 'notification':
         this.rung.set(this.rung.get() + 1);
         break;
+      case 'kpi':
+        this.kpi.set(resource.value);
+        break;
       case 'hidden':
         if (resource.value.agentId !== 0n) this.#dropAgent(resource.value.agentId);
         else this.#dropTask(resource.value.taskId, null);
         break;
     }
     this.#flush();
+    this.fact.set(event);
   }
 
   /** Tasks as a call answered them. */

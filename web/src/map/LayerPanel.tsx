@@ -5,10 +5,12 @@ import { useWords } from '../i18n';
 import { usePart } from '../i18n/part';
 import { availabilityTone } from '../task/AvailabilityDot';
 import { STATES, StateIcon } from '../task/looks';
+import { Check } from '../ui/Check';
 import { useNarrow } from '../ui/useMedia';
 import type { Layers } from './rows';
+import { words } from './words';
 
-export const mapLayers = new Cell<Layers>({ agents: true, openTasks: true, closedTasks: false, zones: true });
+export const mapLayers = new Cell<Layers>({ agents: true, openTasks: true, closedTasks: false, zones: true, heat: false });
 
 const NAMES = ['agents', 'openTasks', 'closedTasks', 'zones'] as const;
 const ON_DUTY = [
@@ -21,6 +23,7 @@ const ON_DUTY = [
 export function LayerPanel() {
   const { t } = useWords();
   const emergencies = usePart(emergencyWords);
+  const w = usePart(words);
   const layers = useCell(mapLayers);
   const narrow = useNarrow();
   return (
@@ -38,6 +41,7 @@ export function LayerPanel() {
             <span>{t.map[name]}</span>
           </label>
         ))}
+        <Check label={w.heat} hint={w.heatHint} checked={layers.heat} onChange={(heat) => mapLayers.set({ ...layers, heat })} />
       </fieldset>
       <h2>{t.map.legend}</h2>
       <ul className="legend">

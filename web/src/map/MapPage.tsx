@@ -1,5 +1,5 @@
 import L from 'leaflet';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useCell } from '../cell';
 import { words as emergencyWords } from '../emergency/words';
 import { useWords } from '../i18n';
@@ -12,29 +12,42 @@ import { Icon } from '../ui/Icon';
 import { useNarrow } from '../ui/useMedia';
 import { useNow } from '../ui/useNow';
 import { drawZones, fit, hasView, zoneBounds } from './basemap';
+import type { Clusters } from './clusters';
 import { LayerPanel, mapLayers } from './LayerPanel';
 import { MapPopup } from './MapPopup';
 import { type Pin, Pins } from './pins';
 import { PinDetail } from './PinDetail';
 import { agentPins, emergencyPins, taskPins } from './rows';
+import { useClusters } from './useClusters';
+import { useHeat } from './useHeat';
 import { useMap } from './useMap';
+import { useView } from './useView';
 import { useZones } from './useZones';
+import { words as mapWords } from './words';
 import './map.css';
+
+const TrackPanel = lazy(() => import('./TrackPanel').then(({ TrackPanel: panel }) => ({ default: panel })));
 
 export default function MapPage({ openId }: { openId?: string | undefined }) {
   const { t } = useWords();
   const { element, map } = useMap();
   const zones = useZones();
   const layers = useCell(mapLayers);
+  const w = usePart(mapWords);
   const [chosen, setChosen] = useState<string | null>(null);
+  const [tracked, setTracked] = useState<bigint | null>(null);
   const open = pathId(openId);
-  const pins = useShownPins(open);
+  const view = useView(map);
+  const all = useShownPins(open);
+  const clusters = useClusters(view, layers);
+  const pins = useGrouped(all, clusters, open);
   const covered = useNarrow();
 
-  usePinsOn(map, pins, setChosen);
+  usePinsOn(map, pins, useChoose(map, clusters, setChosen));
+  useHeat(map, view, layers.heat);
   useZonesOn(map, layers.zones ? zones : NO_ZONES);
-  const fitAll = useFirstFit(map, pins, zones, open !== null);
-  useJumpTo(map, open === null ? undefined : pins.find(({ key }) => key === `task-${open}`));
+  const fitAll = useFirstFit(map, all, zones, open !== null);
+  useJumpTo(map, open === null ? undefined : all.find(({ key }) => key === `task-${open}`));
 
   const pin = pins.find(({ key }) => key === chosen);
   return (
@@ -48,8 +61,24 @@ export default function MapPage({ openId }: { openId?: string | undefined }) {
         </Button>
         {map && pin && (
           <MapPopup key={pin.key} map={map} at={pin.at} onClose={() => setChosen(null)}>
-            <PinDetail pinKey={pin.key} />
+            <PinDetail
+              pinKey={pin.key}
+              onTrack={(agentId) => {
+                setTracked(agentId);
+                setChosen(null);
+              }}
+            />
           </MapPopup>
+        )}
+        {clusters && clusters.pins.length > 0 && (
+          <p className="map-far" role="status">
+            {w.clustered}
+          </p>
+        )}
+        {map && tracked !== null && (
+          <Suspense>
+            <TrackPanel key={String(tracked)} map={map} agentId={tracked} onClose={() => setTracked(null)} />
+          </Suspense>
         )}
       </div>
       {open !== null && <TaskPanel id={open} base="/map" />}
@@ -79,6 +108,32 @@ function useShownPins(open: bigint | null): readonly Pin[] {
     [emergencies, emergencyText],
   );
   return useMemo(() => [...ofTasks, ...ofAgents, ...ofEmergencies], [ofTasks, ofAgents, ofEmergencies]);
+}
+
+/** Far out only what stands alone, and groups; the open task always. */
+function useGrouped(pins: readonly Pin[], clusters: Clusters | null, open: bigint | null): readonly Pin[] {
+  return useMemo(() => {
+    if (!clusters) return pins;
+    return [...pins.filter(({ key }) => clusters.alone.has(key) || key === `task-${open}`), ...clusters.pins];
+  }, [pins, clusters, open]);
+}
+
+/** A pin tells of itself; a group brings the eye to what is in it. */
+function useChoose(map: L.Map | null, clusters: Clusters | null, onPin: (key: string) => void): (key: string) => void {
+  const latest = useRef(clusters);
+  latest.current = clusters;
+  return useCallback(
+    (key: string) => {
+      const box = latest.current?.boxes.get(key);
+      if (!box) return onPin(key);
+      const corners: L.LatLngBoundsLiteral = [
+        [box.south, box.west],
+        [box.north, box.east],
+      ];
+      map?.fitBounds(corners, { padding: [40, 40], maxZoom: 15, animate: false });
+    },
+    [map, onPin],
+  );
 }
 
 function usePinsOn(map: L.Map | null, pins: readonly Pin[], onChoose: (key: string) => void): void {

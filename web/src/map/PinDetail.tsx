@@ -11,10 +11,12 @@ import { lateness } from '../task/lateness';
 import { LatenessBadge, PriorityBadge, StateBadge } from '../task/looks';
 import { useNames } from '../task/names';
 import { millis } from '../time';
+import { Button } from '../ui/Button';
 import { useNow } from '../ui/useNow';
+import { words as mapWords } from './words';
 
 /** What a popup says of a pin; `pinKey` is such as `task-12`. */
-export function PinDetail({ pinKey }: { pinKey: string }) {
+export function PinDetail({ pinKey, onTrack }: { pinKey: string; onTrack: (agentId: bigint) => void }) {
   const [noun, number = '0'] = pinKey.split('-');
   const id = BigInt(number);
   const task = useTasks().get(id);
@@ -23,7 +25,7 @@ export function PinDetail({ pinKey }: { pinKey: string }) {
   const emergency = useEmergencies().get(id);
   if (noun === 'task') return task ? <TaskDetail task={task} /> : null;
   if (noun === 'emergency') return emergency ? <EmergencyDetail emergency={emergency} /> : null;
-  return agent && position ? <AgentDetail agent={agent} position={position} /> : null;
+  return agent && position ? <AgentDetail agent={agent} position={position} onTrack={onTrack} /> : null;
 }
 
 function TaskDetail({ task }: { task: Task }) {
@@ -68,7 +70,14 @@ function EmergencyDetail({ emergency }: { emergency: Emergency }) {
   );
 }
 
-function AgentDetail({ agent, position }: { agent: Agent; position: Position }) {
+interface AgentProps {
+  agent: Agent;
+  position: Position;
+  onTrack: (agentId: bigint) => void;
+}
+
+function AgentDetail({ agent, position, onTrack }: AgentProps) {
+  const w = usePart(mapWords);
   const { t, format } = useWords();
   const tasks = useTasks();
   const now = useNow();
@@ -96,6 +105,9 @@ function AgentDetail({ agent, position }: { agent: Agent; position: Position }) 
           <Link href={`/map/${id}`}>{tasks.get(id)?.code ?? String(id)}</Link> {tasks.get(id)?.title}
         </p>
       ))}
+      <Button small onClick={() => onTrack(agent.id)}>
+        {w.track}
+      </Button>
     </div>
   );
 }

@@ -8,6 +8,8 @@ let lastView: { center: L.LatLng; zoom: number } | null = null;
 
 /** Farther out the names of markers would cover each other. */
 const NAMES_FROM_ZOOM = 13;
+/** And those of zones. */
+const ZONE_NAMES_FROM_ZOOM = 10.5;
 
 interface Options {
   tileUrl: string | null;
@@ -26,7 +28,10 @@ export function createBasemap(element: HTMLElement, { tileUrl, zoomInTitle, zoom
   map.on('moveend', () => {
     lastView = { center: map.getCenter(), zoom: map.getZoom() };
   });
-  const nameOrNot = () => element.toggleAttribute('data-far', map.getZoom() < NAMES_FROM_ZOOM);
+  const nameOrNot = () => {
+    element.toggleAttribute('data-far', map.getZoom() < NAMES_FROM_ZOOM);
+    element.toggleAttribute('data-farther', map.getZoom() < ZONE_NAMES_FROM_ZOOM);
+  };
   map.on('zoomend', nameOrNot);
   nameOrNot();
   const resized = new ResizeObserver(() => map.invalidateSize({ animate: false }));

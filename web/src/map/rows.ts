@@ -14,6 +14,7 @@ export interface Layers {
   readonly openTasks: boolean;
   readonly closedTasks: boolean;
   readonly zones: boolean;
+  readonly heat: boolean;
 }
 
 /** Older fixes do not count when the nearest agent is looked for; here they fade. */

@@ -59,9 +59,12 @@ function fieldTexts(refusal: ConnectError): Map<string, string> {
   return fields;
 }
 
+/** Whose field it is. */
+const RESOURCE = /^(task|agent|user|apiToken|api_token|filter|policy|template|rule|webhook|geofence|zone)\./;
+
 /** `task.plannedEndTime` → `planned_end_time`. */
 export function fieldName(path: string): string {
-  const inner = path.replace(/^(task|agent|user|apiToken|api_token|filter|policy)\./, '').split('.')[0] ?? '';
+  const inner = path.replace(RESOURCE, '').split('.')[0] ?? '';
   return inner.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 

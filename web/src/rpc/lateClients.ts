@@ -1,12 +1,34 @@
 import { createClient } from '@connectrpc/connect';
 import { ApiTokenService } from '../gen/gad/v1/api_token_pb';
+import { AttachmentService } from '../gen/gad/v1/attachment_pb';
+import { BulkService } from '../gen/gad/v1/bulk_pb';
+import { CheckInService } from '../gen/gad/v1/check_in_pb';
+import { ChecklistService } from '../gen/gad/v1/checklist_pb';
+import { CommentService } from '../gen/gad/v1/comment_pb';
+import { DependencyService } from '../gen/gad/v1/dependency_pb';
 import { EmergencyService } from '../gen/gad/v1/emergency_pb';
+import { GeofenceService } from '../gen/gad/v1/geofence_pb';
+import { GeoService } from '../gen/gad/v1/map_pb';
 import { PermissionService } from '../gen/gad/v1/permission_pb';
 import { PrivacyService } from '../gen/gad/v1/privacy_pb';
+import { StatisticsService } from '../gen/gad/v1/statistics_pb';
+import { TemplateService } from '../gen/gad/v1/template_pb';
+import { WebhookService } from '../gen/gad/v1/webhook_pb';
 import { transport } from './transport';
 
 /** Clients of pages that are loaded when they are opened. */
 export const apiTokens = createClient(ApiTokenService, transport);
+export const attachments = createClient(AttachmentService, transport);
+export const bulk = createClient(BulkService, transport);
+export const checkIns = createClient(CheckInService, transport);
+export const checklists = createClient(ChecklistService, transport);
+export const comments = createClient(CommentService, transport);
+export const dependencies = createClient(DependencyService, transport);
 export const emergencies = createClient(EmergencyService, transport);
+export const geofences = createClient(GeofenceService, transport);
+export const maps = createClient(GeoService, transport);
 export const permissions = createClient(PermissionService, transport);
 export const privacy = createClient(PrivacyService, transport);
+export const statistics = createClient(StatisticsService, transport);
+export const templates = createClient(TemplateService, transport);
+export const webhooks = createClient(WebhookService, transport);

@@ -1,4 +1,4 @@
-import { useCallback } from 'react';
+import { lazy, Suspense, useCallback } from 'react';
 import { Link, useLocation } from 'wouter';
 import { type Task, TaskAction } from '../gen/gad/v1/task_pb';
 import { useWords } from '../i18n';
@@ -15,6 +15,8 @@ import { TaskFacts } from './TaskFacts';
 import { TaskHistory } from './TaskHistory';
 import { useTask } from './useTask';
 import './task.css';
+
+const TaskDetails = lazy(() => import('../detail/TaskDetails'));
 
 interface Props {
   id: bigint;
@@ -64,6 +66,9 @@ function Detail({ task, base }: { task: Task; base: string }) {
       )}
       <TaskActions task={task} change={change} />
       <TaskAgents task={task} change={change} />
+      <Suspense fallback={<p className="muted">{t.app.loading}</p>}>
+        <TaskDetails task={task} base={base} />
+      </Suspense>
       <TaskFacts task={task} base={base} />
       {task.location && base !== '/map' && (
         <p>

@@ -2,6 +2,7 @@ const paths = {
   board: 'M4 5h4.5v14H4zM9.75 5h4.5v9h-4.5zM15.5 5H20v11h-4.5z',
   map: 'M9 4 3 6.5v13.5l6-2.5 6 2.5 6-2.5V4l-6 2.5zM9 4v13.5M15 6.5V20',
   alarm: 'M12 3.5 2.5 20h19zM12 9.5v5M12 17v.5',
+  chart: 'M4 20h16M7 20v-6M12 20V5M17 20v-10',
   plus: 'M12 5v14M5 12h14',
   close: 'M6 6l12 12M18 6 6 18',
   search: 'M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l4.5 4.5',

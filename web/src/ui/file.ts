@@ -12,11 +12,17 @@ export function saveFile(name: string, parts: BlobPart[], type: string): void {
 
 /** Takes a file that comes piece by piece. */
 export async function saveStream(name: string, pieces: AsyncIterable<HttpBody>): Promise<void> {
+  const blob = await blobOf(pieces);
+  saveFile(name, [blob], blob.type);
+}
+
+/** All of a file that comes piece by piece. */
+export async function blobOf(pieces: AsyncIterable<HttpBody>): Promise<Blob> {
   const parts: BlobPart[] = [];
   let type = 'application/octet-stream';
   for await (const { contentType, data } of pieces) {
     if (contentType) type = contentType;
     parts.push(data as Uint8Array<ArrayBuffer>);
   }
-  saveFile(name, parts, type);
+  return new Blob(parts, { type });
 }
