@@ -115,17 +115,7 @@ async fn apply(app: &App, call: &Call, mutation: pb::Mutation, result: &mut pb::
     reported("client_time", client_time, app.clock.now())?;
     let admit = |path| rule::admit_to(app, path, call.signed_in()?);
     let replayed = if let Some(step) = task_step {
-        codec::check(&step)?;
-        let (path, method, action) = step_of(step.action)?;
-        admit(path)?;
-        let step = pb::TaskStepRequest {
-            id: step.id,
-            reason: step.reason,
-            etag: step.etag,
-            request_id,
-            reported_time: client_time,
-        };
-        answered(task::step(app, call, action, method, step).await?, &mut result.task)
+        take(app, call, step, &request_id, client_time, result).await?
     } else if let Some(positions) = positions {
         codec::check(&positions)?;
         admit("/gad.v1.AgentService/ReportPositions")?;
@@ -166,6 +156,28 @@ async fn apply(app: &App, call: &Call, mutation: pb::Mutation, result: &mut pb::
     };
     result.status = status as i32;
     Ok(())
+}
+
+/// Takes a step of a task; says whether it was taken by an earlier push.
+async fn take(
+    app: &App,
+    call: &Call,
+    step: pb::TaskStepMutation,
+    request_id: &str,
+    reported_time: Option<prost_types::Timestamp>,
+    result: &mut pb::MutationResult,
+) -> Result<bool> {
+    codec::check(&step)?;
+    let (path, method, action) = step_of(step.action)?;
+    rule::admit_to(app, path, call.signed_in()?)?;
+    let step = pb::TaskStepRequest {
+        id: step.id,
+        reason: step.reason,
+        etag: step.etag,
+        request_id: request_id.to_owned(),
+        reported_time,
+    };
+    Ok(answered(task::step(app, call, action, method, step).await?, &mut result.task))
 }
 
 /// Notes an answer; says whether it was kept from an earlier call.
