@@ -248,18 +248,18 @@ async fn signs_of_life_that_are_pushed_are_judged_as_by_the_single_rpc() {
     let (agent_id, other_id) = (agent.agent_id.unwrap(), other.agent_id.unwrap());
     let mut seen = std::collections::BTreeMap::new();
     for (who, person) in [&supervisor, &agent, &other].into_iter().enumerate() {
-        for at in 0..twins[0].len() {
+        for (at, (alone, pushed)) in twins[0].iter().zip(&twins[1]).enumerate() {
             for for_whom in [0, agent_id, other_id, -1] {
                 for words in ["", "Habló por radio"] {
-                    let request = |twin: usize| pb::CheckInRequest {
-                        task_id: twins[twin][at],
+                    let request = |twin: i64| pb::CheckInRequest {
+                        task_id: twin,
                         agent_id: for_whom,
                         reason: words.to_owned(),
                         ..Default::default()
                     };
-                    let single = person.check_ins().check_in(request(0)).await;
+                    let single = person.check_ins().check_in(request(*alone)).await;
                     let name = format!("s-{who}-{at}-{for_whom}-{}", words.len());
-                    let result = push(person, vec![sign(&name, request(1))]).await.remove(0);
+                    let result = push(person, vec![sign(&name, request(*pushed))]).await.remove(0);
                     let expected = single.as_ref().err().map(reason).unwrap_or_default();
                     assert_eq!(why(&result), expected, "{who} {at} {for_whom} {words:?}");
                     assert_eq!(result.check_in.is_some(), single.is_ok());
