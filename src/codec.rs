@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use prost::{Message, bytes::Buf};
-use prost_protovalidate::ValidationError;
+use prost_protovalidate::{Validate, ValidationError};
 use tonic::{
     Status,
     codec::{Codec, DecodeBuf, Decoder},
@@ -67,6 +67,11 @@ pub fn read<U: Message + Default + Inbound>(bytes: impl Buf) -> Result<U> {
     let message = U::decode(bytes).map_err(Error::unreadable)?;
     message.check()?;
     Ok(message)
+}
+
+/// Refuses a message that does not keep its rules, where it is a part of another that leaves them to whoever reads it.
+pub fn check(message: &impl Validate) -> Result<()> {
+    message.validate().map_err(Error::from)
 }
 
 /// Reads a request and writes it again; see `pb::REQUESTS`.

@@ -21,6 +21,7 @@ pub mod audit;
 pub mod dispatch;
 pub mod emergency;
 pub mod check_in;
+pub mod geofence;
 pub mod blob;
 pub mod recurring;
 pub mod mail;

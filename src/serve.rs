@@ -134,7 +134,11 @@ fn calls(app: &Arc<App>, pool: &DescriptorPool) -> tonic_web::GrpcWebService<leg
         longest,
     };
     let gate = GateLayer::new(Arc::clone(app), descriptor::rules(pool));
-    let printed = legacy::PrintLayer(methods).layer(gate.layer(reading.layer(routes(app, longest))));
+    let printed = legacy::PrintLayer {
+        methods,
+        clock: app.clock.clone(),
+    }
+    .layer(gate.layer(reading.layer(routes(app, longest))));
     tonic_web::GrpcWebLayer::new().layer(printed)
 }
 
@@ -262,6 +266,10 @@ fn field_work(routes: Routes, app: &Arc<App>, longest: usize) -> Routes {
         )
         .add_service(
             pb::announcement_service_server::AnnouncementServiceServer::new(rpc::announcement::Announcements(Arc::clone(app)))
+                .max_decoding_message_size(longest),
+        )
+        .add_service(
+            pb::message_service_server::MessageServiceServer::new(rpc::message::Messages(Arc::clone(app)))
                 .max_decoding_message_size(longest),
         )
         .add_service(

@@ -10,6 +10,7 @@ use std::{
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::FutureExt as _;
 use gad::{
+    clock::Clock,
     descriptor,
     error::Error,
     layer::legacy::{PrintLayer, ReadLayer, declared},
@@ -17,6 +18,7 @@ use gad::{
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
+use jiff::Timestamp;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Value as Field};
 use serde_json::Value;
@@ -43,7 +45,11 @@ pub fn run(data: &[u8]) {
         methods: METHODS.clone(),
         longest: 1 << 20,
     };
-    let mut service = PrintLayer(METHODS.clone()).layer(reading.layer(Handler));
+    let printing = PrintLayer {
+        methods: METHODS.clone(),
+        clock: Clock::of(|| Timestamp::UNIX_EPOCH),
+    };
+    let mut service = printing.layer(reading.layer(Handler));
     let Ok(response) = service.call(request).now_or_never().expect("nothing to wait for");
     let status = response.status();
     let answer = whole(response.into_body());

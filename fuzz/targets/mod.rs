@@ -18,6 +18,7 @@ pub mod json_message;
 pub mod legacy_body;
 pub mod list_query;
 pub mod page_token;
+pub mod recurrence;
 pub mod request;
 pub mod road_pieces;
 mod convert;
@@ -48,6 +49,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("legacy_body", legacy_body::run),
     ("list_query", list_query::run),
     ("page_token", page_token::run),
+    ("recurrence", recurrence::run),
     ("request", request::run),
     ("road_pieces", road_pieces::run),
 ];

@@ -6,7 +6,7 @@ use std::{
 };
 
 use prost_protovalidate::regex::Regex;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage as _, SerializeOptions, Value};
+use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, ReflectMessage as _, SerializeOptions, Value};
 use serde_json::Value as Json;
 
 /// What the rules say of a message.
@@ -56,7 +56,26 @@ pub fn of_message(message: &DynamicMessage) -> Verdict {
     if descriptor.full_name().starts_with("google.protobuf.") {
         return Verdict::Kept;
     }
-    Verdict::all(descriptor.fields().map(|field| of_field(message, &field)))
+    of_choices(message).and(|| Verdict::all(descriptor.fields().map(|field| of_field(message, &field))))
+}
+
+/// Fields of which at most one may be set, or exactly one.
+fn of_choices(message: &DynamicMessage) -> Verdict {
+    let descriptor = message.descriptor();
+    let extension = descriptor.parent_pool().get_extension_by_name("buf.validate.message");
+    let rules = written(&descriptor.options(), extension).unwrap_or_default();
+    let choices = rules["oneof"].as_array().into_iter().flatten();
+    Verdict::all(choices.map(|choice| {
+        let fields = choice["fields"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let set = fields.filter(|name| {
+            let field = descriptor.get_field_by_name(name);
+            field.is_some_and(|field| message.has_field(&field))
+        });
+        let least = usize::from(choice["required"] == true);
+        Verdict::keep((least..=1).contains(&set.count()), || {
+            format!("{}: {choice}", descriptor.full_name())
+        })
+    }))
 }
 
 fn of_field(message: &DynamicMessage, field: &FieldDescriptor) -> Verdict {
@@ -199,22 +218,23 @@ fn rules(field: &FieldDescriptor) -> Arc<Json> {
     if let Some(known) = rules.get(field.full_name()) {
         return Arc::clone(known);
     }
-    let read = || {
-        let extension = field.parent_pool().get_extension_by_name("buf.validate.field");
-        let options = field.options();
-        let extension = extension.filter(|extension| options.has_extension(extension))?;
-        let form = SerializeOptions::new()
-            .stringify_64_bit_integers(false)
-            .use_proto_field_name(true);
-        let written = options.get_extension(&extension);
-        written
-            .as_message()?
-            .serialize_with_options(serde_json::value::Serializer, &form)
-            .ok()
-    };
-    let read = Arc::new(read().unwrap_or_default());
+    let extension = field.parent_pool().get_extension_by_name("buf.validate.field");
+    let read = Arc::new(written(&field.options(), extension).unwrap_or_default());
     rules.insert(field.full_name().to_owned(), Arc::clone(&read));
     read
+}
+
+/// What an option says, by its names; none: it is not there.
+fn written(options: &DynamicMessage, extension: Option<ExtensionDescriptor>) -> Option<Json> {
+    let extension = extension.filter(|extension| options.has_extension(extension))?;
+    let form = SerializeOptions::new()
+        .stringify_64_bit_integers(false)
+        .use_proto_field_name(true);
+    let option = options.get_extension(&extension);
+    option
+        .as_message()?
+        .serialize_with_options(serde_json::value::Serializer, &form)
+        .ok()
 }
 
 fn regex(pattern: &str) -> Regex {

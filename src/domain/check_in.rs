@@ -3,7 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, EmergencyId, Revision, TaskId, UserId, ZoneId, access::Caller, task::Kind};
+use super::{
+    AgentId, EmergencyId, Revision, TaskId, UserId, ZoneId,
+    access::Caller,
+    plan::{Kind, Priority},
+};
 
 /// How it stands with a sign of life; numbers as on the wire and as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,6 +69,9 @@ pub struct CheckIn {
     pub zone: Option<ZoneId>,
     /// Users who see the task whatever their level.
     pub audience: Vec<UserId>,
+    /// Kind and priority of the task.
+    #[serde(default)]
+    pub class: Option<(Kind, Priority)>,
     /// When it began.
     pub created: Timestamp,
     /// When it last changed.
@@ -79,13 +86,24 @@ impl CheckIn {
         caller.sees_zone(self.zone) || self.audience.contains(&caller.user)
     }
 
-    /// After a sign of life.
-    pub fn heard(self, policy: &Policy, now: Timestamp) -> Self {
+    /// After a sign of life that was given at some time, and is heard of now. What a later one has said, or what it is too old
+    /// to say, stays: whoever was well this morning may not be now.
+    pub fn heard(self, policy: &Policy, given: Timestamp, now: Timestamp) -> Self {
+        if self.last.is_some_and(|last| last > given) {
+            return self;
+        }
         let asked = !policy.interval.is_zero();
+        let due = asked.then(|| given + policy.interval);
+        if due.is_some_and(|due| due <= now) {
+            return Self {
+                last: Some(given),
+                ..self
+            };
+        }
         Self {
             state: State::Waiting,
-            due: asked.then_some(now + policy.interval),
-            last: Some(now),
+            due,
+            last: Some(given),
             ..self
         }
     }
@@ -138,6 +156,7 @@ mod tests {
             emergency: None,
             zone: None,
             audience: vec![UserId(1)],
+            class: None,
             created: NOW,
             updated: NOW,
             revision: Revision(1),
@@ -154,7 +173,7 @@ mod tests {
         assert_eq!((missed.state, seconds(missed.due)), (State::Missed, Some(10)));
         let raised = missed.overdue(&policy(60, true), NOW);
         assert_eq!((raised.state, raised.due), (State::Raised, None));
-        let heard = raised.heard(&policy(60, true), NOW);
+        let heard = raised.heard(&policy(60, true), NOW, NOW);
         assert_eq!(
             (heard.state, seconds(heard.due), heard.last),
             (State::Waiting, Some(60), Some(NOW))
@@ -162,9 +181,25 @@ mod tests {
     }
 
     #[test]
+    fn an_old_sign_of_life_takes_back_no_warning() {
+        let (policy, second) = (policy(60, true), SignedDuration::from_secs(1));
+        let missed = check_in().overdue(&policy, NOW);
+        let late = missed.clone().heard(&policy, NOW - second * 60, NOW);
+        assert_eq!(
+            (late.state, late.due, late.last),
+            (State::Missed, missed.due, Some(NOW - second * 60))
+        );
+        let timely = missed.heard(&policy, NOW - second * 59, NOW);
+        assert_eq!((timely.state, seconds(timely.due)), (State::Waiting, Some(1)));
+        // Nor does one that comes after a later one bring the next step nearer.
+        let known = check_in().heard(&policy, NOW, NOW);
+        assert_eq!(known.clone().heard(&policy, NOW - second, NOW), known);
+    }
+
+    #[test]
     fn without_an_emergency_it_stays_a_warning_and_without_an_interval_nothing_is_due() {
         let missed = check_in().overdue(&policy(60, false), NOW);
         assert_eq!((missed.state, missed.due), (State::Missed, None));
-        assert_eq!(missed.heard(&policy(0, true), NOW).due, None);
+        assert_eq!(missed.heard(&policy(0, true), NOW, NOW).due, None);
     }
 }

@@ -174,10 +174,10 @@ impl Interest {
             && self.holds([emergency.location, None])
     }
 
-    /// Whether the watcher wants to know what happened at a geofence, and may: it is in their zone, or they did it themselves.
+    /// Whether the watcher wants to know what happened at a geofence, and may.
     fn has_geofence_event(&self, event: &geofence::Event) -> bool {
         self.is_about(Noun::Geofence)
-            && self.reaches(event.user, event.zone)
+            && event.is_visible_to(&self.caller)
             && self.wanted.tasks.is_empty()
             && any_of(&self.wanted.agents, [&event.agent])
             && any_of(&self.wanted.zones, &event.zone)

@@ -8,8 +8,10 @@ use super::{
     AgentId, EmergencyId, Revision, TaskId, UserId,
     access::{Caller, Level},
     agent::Agent,
+    check_in::CheckIn,
     emergency::Emergency,
     fact::{Fact, Subject},
+    geofence,
     plan::{Kind, Priority},
     task::Task,
 };
@@ -81,21 +83,25 @@ pub enum Thing {
     Agent(AgentId),
     /// An emergency, and its task.
     Emergency(EmergencyId, TaskId),
+    /// The sign of life of an agent on a task.
+    CheckIn(TaskId, AgentId),
+    /// What an agent did at a geofence: number of the event.
+    Crossing(i64, AgentId),
 }
 
 impl Thing {
     /// The task, also that of an emergency.
     pub fn task(self) -> Option<TaskId> {
         match self {
-            Self::Task(task) | Self::Emergency(_, task) => Some(task),
-            Self::Agent(_) => None,
+            Self::Task(task) | Self::Emergency(_, task) | Self::CheckIn(task, _) => Some(task),
+            Self::Agent(_) | Self::Crossing(..) => None,
         }
     }
 
     /// The agent.
     pub fn agent(self) -> Option<AgentId> {
         match self {
-            Self::Agent(agent) => Some(agent),
+            Self::Agent(agent) | Self::CheckIn(_, agent) | Self::Crossing(_, agent) => Some(agent),
             Self::Task(_) | Self::Emergency(..) => None,
         }
     }
@@ -104,16 +110,31 @@ impl Thing {
     pub fn emergency(self) -> Option<EmergencyId> {
         match self {
             Self::Emergency(emergency, _) => Some(emergency),
-            Self::Task(_) | Self::Agent(_) => None,
+            Self::Task(_) | Self::Agent(_) | Self::CheckIn(..) | Self::Crossing(..) => None,
+        }
+    }
+
+    /// The event at a geofence.
+    pub fn crossing(self) -> Option<i64> {
+        match self {
+            Self::Crossing(event, _) => Some(event),
+            Self::Task(_) | Self::Agent(_) | Self::Emergency(..) | Self::CheckIn(..) => None,
         }
     }
 
     /// The thing of these numbers.
-    pub fn of(task: Option<TaskId>, agent: Option<AgentId>, emergency: Option<EmergencyId>) -> Option<Self> {
-        match (emergency, task, agent) {
-            (Some(emergency), Some(task), _) => Some(Self::Emergency(emergency, task)),
-            (None, Some(task), _) => Some(Self::Task(task)),
-            (None, None, Some(agent)) => Some(Self::Agent(agent)),
+    pub fn of(
+        task: Option<TaskId>,
+        agent: Option<AgentId>,
+        emergency: Option<EmergencyId>,
+        crossing: Option<i64>,
+    ) -> Option<Self> {
+        match (crossing, emergency, task, agent) {
+            (Some(event), _, _, Some(agent)) => Some(Self::Crossing(event, agent)),
+            (None, Some(emergency), Some(task), _) => Some(Self::Emergency(emergency, task)),
+            (None, None, Some(task), Some(agent)) => Some(Self::CheckIn(task, agent)),
+            (None, None, Some(task), None) => Some(Self::Task(task)),
+            (None, None, None, Some(agent)) => Some(Self::Agent(agent)),
             _ => None,
         }
     }
@@ -128,6 +149,10 @@ pub enum Topic {
     Agent(Box<Agent>),
     /// An emergency.
     Emergency(Box<Emergency>),
+    /// A sign of life, or that there is none.
+    CheckIn(Box<CheckIn>),
+    /// What happened at a geofence.
+    Crossing(Box<geofence::Event>),
 }
 
 impl Topic {
@@ -137,11 +162,9 @@ impl Topic {
             Subject::Task(task) => Some(Self::Task(task.clone())),
             Subject::Agent(agent) => Some(Self::Agent(agent.clone())),
             Subject::Emergency(emergency) => Some(Self::Emergency(emergency.clone())),
-            Subject::Fix { .. }
-            | Subject::Geofence(_)
-            | Subject::Notification(_)
-            | Subject::Announcement(_)
-            | Subject::CheckIn(_) => None,
+            Subject::CheckIn(check_in) => Some(Self::CheckIn(check_in.clone())),
+            Subject::Geofence(event) => Some(Self::Crossing(event.clone())),
+            Subject::Fix { .. } | Subject::Notification(_) | Subject::Announcement(_) => None,
         }
     }
 
@@ -151,6 +174,8 @@ impl Topic {
             Self::Task(task) => Thing::Task(task.id),
             Self::Agent(agent) => Thing::Agent(agent.id),
             Self::Emergency(emergency) => Thing::Emergency(emergency.id, emergency.task),
+            Self::CheckIn(check_in) => Thing::CheckIn(check_in.task, check_in.agent),
+            Self::Crossing(event) => Thing::Crossing(event.id, event.agent),
         }
     }
 
@@ -160,6 +185,8 @@ impl Topic {
             Self::Task(task) => task.is_visible_to(caller),
             Self::Agent(agent) => agent.is_visible_to(caller),
             Self::Emergency(emergency) => emergency.is_visible_to(caller),
+            Self::CheckIn(check_in) => check_in.is_visible_to(caller),
+            Self::Crossing(event) => event.is_visible_to(caller),
         }
     }
 
@@ -169,6 +196,8 @@ impl Topic {
             Self::Task(task) => task.audience().collect(),
             Self::Agent(agent) => vec![agent.user],
             Self::Emergency(emergency) => emergency.audience.clone(),
+            Self::CheckIn(check_in) => check_in.audience.clone(),
+            Self::Crossing(event) => vec![event.user],
         }
     }
 
@@ -176,15 +205,16 @@ impl Topic {
     fn class(&self) -> Option<(Kind, Priority)> {
         match self {
             Self::Task(task) => Some((task.plan.kind, task.plan.priority)),
-            Self::Agent(_) => None,
+            Self::Agent(_) | Self::Crossing(_) => None,
             Self::Emergency(_) => Some((Kind::Emergency, Priority::Critical)),
+            Self::CheckIn(check_in) => check_in.class,
         }
     }
 
     /// Whether a message about it may disturb somebody who is off duty: a call for help that concerns them.
     pub fn disturbs(&self, user: UserId) -> bool {
         match self {
-            Self::Task(_) | Self::Agent(_) => false,
+            Self::Task(_) | Self::Agent(_) | Self::CheckIn(_) | Self::Crossing(_) => false,
             Self::Emergency(emergency) => emergency.is_open() && emergency.audience.contains(&user),
         }
     }
@@ -241,6 +271,9 @@ pub struct Notification {
     pub agent: Option<AgentId>,
     /// The emergency it is about.
     pub emergency: Option<EmergencyId>,
+    /// The event at a geofence that it is about.
+    #[serde(default)]
+    pub crossing: Option<i64>,
     /// When it was read.
     pub read: Option<Timestamp>,
 }
@@ -297,6 +330,8 @@ pub struct Delivery {
     pub actor: Option<UserId>,
     /// What it is about.
     pub thing: Option<Thing>,
+    /// The message to a group that it carries.
+    pub message: Option<i64>,
     /// What became of it.
     pub state: State,
     /// Tries so far.
@@ -364,6 +399,22 @@ mod tests {
         }
         let some: std::collections::BTreeSet<_> = (0..100).map(|lot| wait(3, Uuid::from_u128(lot * 7))).collect();
         assert!(some.len() > 20, "not all at once");
+    }
+
+    #[test]
+    fn a_thing_is_found_again_by_its_numbers() {
+        let (task, agent) = (TaskId(1), AgentId(2));
+        for thing in [
+            Thing::Task(task),
+            Thing::Agent(agent),
+            Thing::Emergency(EmergencyId(3), task),
+            Thing::CheckIn(task, agent),
+            Thing::Crossing(4, agent),
+        ] {
+            let again = Thing::of(thing.task(), thing.agent(), thing.emergency(), thing.crossing());
+            assert_eq!(again, Some(thing));
+        }
+        assert_eq!(Thing::of(None, None, None, None), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::{
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use serde_json::{Value, json};
 
@@ -38,23 +38,31 @@ type Shown = State<Arc<Page>>;
 impl Health {
     /// The pages of the older products.
     pub fn older_routes(&self, clock: Clock, environment: Environment) -> Router {
-        let page = Page {
+        let page = Arc::new(Page {
             health: self.clone(),
             clock,
             environment,
-        };
-        Router::new()
+        });
+        let router = Router::new()
             .route("/health", get(whole))
             .route("/health/ready", get(parts))
             .route("/metrics", get(metrics))
-            .route(PATHS[0], get(async || Json(json!({ "status": "ok" }))))
-            .route(PATHS[1], get(live))
-            .route(PATHS[2], get(ready))
-            .route(PATHS[3], get(detailed))
-            .route(PATHS[4], get(performance))
-            .route(PATHS[5], get(government))
-            .route(PATHS[6], get(metrics))
-            .with_state(Arc::new(page))
+            .with_state(Arc::clone(&page));
+        let pages = [
+            get(async || Json(json!({ "status": "ok" }))),
+            get(live),
+            get(ready),
+            get(detailed),
+            get(performance),
+            get(government),
+            get(metrics),
+        ];
+        let with_both_slashes = |router: Router<Arc<Page>>, (path, page): (&str, MethodRouter<Arc<Page>>)| {
+            router.route(path, page.clone()).route(&format!("{path}/"), page)
+        };
+        let pages = PATHS.into_iter().zip(pages).fold(Router::new(), with_both_slashes);
+        let pages = pages.method_not_allowed_fallback(wrong_method).with_state(page);
+        router.merge(pages)
     }
 }
 
@@ -71,6 +79,14 @@ impl Page {
     fn uptime(&self) -> f64 {
         self.health.uptime().as_secs_f64()
     }
+}
+
+async fn wrong_method() -> Response {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        Json(json!({ "detail": "Method Not Allowed" })),
+    )
+        .into_response()
 }
 
 fn word(well: bool) -> &'static str {

@@ -78,6 +78,7 @@ async fn round(app: &App) -> Result<()> {
     store::delivery::expire(&*conn, now).await?;
     while store::notification::forget(&*conn, bell, BATCH).await? > 0 {}
     while store::delivery::forget(&*conn, over, dead, BATCH).await? > 0 {}
+    while store::message::forget(&*conn, dead, BATCH).await? > 0 {}
     for channel in Channel::OUTSIDE {
         let (waiting, dead) = store::delivery::count(&*conn, channel).await?;
         let gauge = |state: &'static str, count: i64| {

@@ -14,7 +14,11 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::notification::{self, Channel, Delivery, State, Target, Thing, Topic},
+    domain::{
+        agent::Agent,
+        notification::{self, Channel, Delivery, Reader, State, Target, Thing, Topic},
+        task::Task,
+    },
     error::{Error, Result},
     store::{
         self, Query,
@@ -179,6 +183,9 @@ fn count(delivery: &Delivery, outcome: &'static str) {
 
 /// What a message says, of the thing as it is now, as its reader may see it now; none if they may not have it.
 async fn compose(app: &App, on: &impl Query, delivery: &Delivery) -> Result<Option<Message>> {
+    if let Some(message) = delivery.message {
+        return to_one(on, message, delivery.target).await;
+    }
     let Some(thing) = delivery.thing else { return Ok(None) };
     let Some(topic) = topic(on, thing).await? else {
         return Ok(None);
@@ -191,14 +198,12 @@ async fn compose(app: &App, on: &impl Query, delivery: &Delivery) -> Result<Opti
             if !reader.takes(delivery.channel, &topic) {
                 return Ok(None);
             }
-            let task = match thing {
-                Thing::Emergency(_, task) => store::task::get(on, task).await?,
-                Thing::Task(_) | Thing::Agent(_) => None,
-            };
+            let (task, agent) = beside(on, thing, &reader).await?;
             let story = Story {
                 event: delivery.event,
                 topic: &topic,
                 task: task.as_ref(),
+                agent: agent.as_ref(),
                 frontend: &app.settings.account.frontend_url,
                 project: &app.settings.account.project_name,
             };
@@ -229,6 +234,41 @@ async fn compose(app: &App, on: &impl Query, delivery: &Delivery) -> Result<Opti
     }
 }
 
+/// Task and agent that a thing is about without being one of them, as far as its reader sees them: who may know of an emergency
+/// or a check-in may know of its task.
+async fn beside(on: &impl Query, thing: Thing, reader: &Reader) -> Result<(Option<Task>, Option<Agent>)> {
+    let (task, agent) = match thing {
+        Thing::Task(_) | Thing::Agent(_) => (None, None),
+        Thing::Emergency(_, task) => (Some(task), None),
+        Thing::CheckIn(task, agent) => (Some(task), Some(agent)),
+        Thing::Crossing(_, agent) => (None, Some(agent)),
+    };
+    let task = match task {
+        Some(task) => store::task::get(on, task).await?,
+        None => None,
+    };
+    let agent = match agent {
+        Some(agent) => store::agent::get(on, agent).await?,
+        None => None,
+    };
+    Ok((task, agent.filter(|agent| agent.is_visible_to(&reader.caller))))
+}
+
+/// A message to a group, for one of them.
+async fn to_one(on: &impl Query, message: i64, target: Target) -> Result<Option<Message>> {
+    let (Target::User(user), Some(message)) = (target, store::message::get(on, message).await?) else {
+        return Ok(None);
+    };
+    let Some((user, reader)) = store::notification::reader(on, user).await? else {
+        return Ok(None);
+    };
+    let chat = reader.telegram.filter(|_| message.is_for(&reader));
+    Ok(chat.map(|chat| Message::Telegram {
+        chat,
+        text: words::marked(&message, &user.language),
+    }))
+}
+
 async fn topic(on: &impl Query, thing: Thing) -> Result<Option<Topic>> {
     Ok(match thing {
         Thing::Task(id) => store::task::get(on, id).await?.map(|task| Topic::Task(Box::new(task))),
@@ -236,6 +276,14 @@ async fn topic(on: &impl Query, thing: Thing) -> Result<Option<Topic>> {
         Thing::Emergency(id, _) => {
             let emergency = store::emergency::get(on, id).await?;
             emergency.map(|emergency| Topic::Emergency(Box::new(emergency)))
+        }
+        Thing::CheckIn(task, agent) => {
+            let check_in = store::check_in::get(on, task, agent).await?;
+            check_in.map(|check_in| Topic::CheckIn(Box::new(check_in)))
+        }
+        Thing::Crossing(event, _) => {
+            let event = store::geofence_event::get(on, event).await?;
+            event.map(|event| Topic::Crossing(Box::new(event)))
         }
     })
 }

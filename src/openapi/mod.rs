@@ -35,6 +35,7 @@ pub fn routes() -> Router {
         .route(OLDER, file("application/json", older::document()))
         .route("/docs", file("text/html; charset=utf-8", include_str!("page/index.html")))
         .route("/docs/", get(async || Redirect::permanent("/docs")))
+        .route("/redoc", get(async || Redirect::temporary("/docs")))
         .route(
             "/docs/page.js",
             file("text/javascript; charset=utf-8", include_str!("page/page.js")),

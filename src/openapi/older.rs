@@ -32,7 +32,10 @@ pub fn document() -> String {
         let text = descriptor::comment(&service.parent_file(), service.path());
         tags.push(json!({ "name": service.name(), "description": text }));
         for method in service.methods() {
-            for (number, route) in descriptor::routes(&pool, &method).iter().enumerate() {
+            let routes = descriptor::routes(&pool, &method);
+            // The rest of a path is the same parameter as its next part: OpenAPI has no words for slashes in it.
+            let named = routes.iter().filter(|route| !route.path.contains("=**"));
+            for (number, route) in named.enumerate() {
                 let path = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
                 path[route.verb.to_ascii_lowercase()] = operation(&pool, &method, route, number, &mut schemas);
             }

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Call,
     change::{Change, asked},
-    page, wire,
+    page, sync, wire,
 };
 use crate::{
     app::App,
@@ -57,8 +57,8 @@ impl CheckInService for CheckIns {
     }
 }
 
-/// A sign of life.
-async fn sign(app: &App, call: &Call, request: pb::CheckInRequest) -> Result<Response<pb::CheckIn>> {
+/// CheckIn.
+pub async fn sign(app: &App, call: &Call, request: pb::CheckInRequest) -> Result<Response<pb::CheckIn>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("CheckIn", &request.request_id), &request).await?;
     let id = TaskId(request.task_id);
@@ -77,11 +77,13 @@ async fn sign(app: &App, call: &Call, request: pb::CheckInRequest) -> Result<Res
     }
     change.trail.reason(&request.reason);
     let policy = store::check_in::policy(change.tx(), task.plan.kind).await?;
+    let reported = sync::reported("reported_time", request.reported_time, change.now)?;
     let check_in = store::check_in::begun(change.tx(), id, agent, change.now).await?;
     change.trail.resource("check_in", check_in.id);
     change.trail.subject(check_in.user);
     change.trail.before(&wire_check_in(&check_in));
-    let heard = check_in.heard(&policy, change.now);
+    let given = reported.map_or(change.now, |reported| reported.min(change.now));
+    let heard = check_in.heard(&policy, given, change.now);
     let check_in = store::check_in::save(change.tx(), &heard, change.now).await?;
     let told = check_in::fact(FactKind::CheckInMade, &check_in, Some(change.caller.user), change.now);
     change.tell(vec![told]);
@@ -219,6 +221,7 @@ pub fn wire_check_in(check_in: &CheckIn) -> pb::CheckIn {
         created,
         updated,
         revision,
+        class: _,
     } = check_in;
     pb::CheckIn {
         id: *id,

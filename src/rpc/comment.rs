@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     Call,
     change::{Change, asked},
-    detail, page, wire,
+    detail, page, sync, wire,
 };
 use crate::{
     app::App,
@@ -70,7 +70,8 @@ async fn list(app: &App, call: &Call, request: pb::ListCommentsRequest) -> Resul
     }))
 }
 
-async fn create(app: &App, call: &Call, request: pb::CreateCommentRequest) -> Result<Response<pb::Comment>> {
+/// CreateComment.
+pub async fn create(app: &App, call: &Call, request: pb::CreateCommentRequest) -> Result<Response<pb::Comment>> {
     let mut conn = app.database.lease().await?;
     let mut change = Change::begin(app, call, &mut conn, asked("CreateComment", &request.request_id), &request).await?;
     let id = TaskId(request.task_id);
@@ -78,12 +79,14 @@ async fn create(app: &App, call: &Call, request: pb::CreateCommentRequest) -> Re
     if let Some(answer) = change.replay().await? {
         return Ok(answer);
     }
+    let reported = sync::reported("reported_time", request.reported_time, change.now)?;
     let task = detail::task(&change, id, Missing::Task).await?;
     let kind = Kind::of(request.kind).unwrap_or(Kind::Comment);
     let comment = store::comment::insert(change.tx(), id, change.caller.user, kind, &request.text, change.now).await?;
     change.trail.resource("comment", comment.id);
     change.trail.anew();
     tell(&mut change, &task).await?;
+    store::task::report_time(change.tx(), id, reported).await?;
     change.commit(wire_comment(&comment)).await
 }
 

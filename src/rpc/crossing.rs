@@ -9,10 +9,12 @@ use crate::{
     domain::{
         AgentId, GeofenceId, UserId,
         agent::Fix,
-        fact::{Before, Fact, FactKind, Subject},
-        geofence::{Contrary, Event, Kind, Place, Sight, is_possible},
+        crossing::{Contrary, Place, Sight, is_possible},
+        fact::Fact,
+        geofence::Event,
     },
     error::Result,
+    geofence::fact,
     store::{self, Tx, geofence::View},
 };
 
@@ -47,9 +49,13 @@ pub async fn cross(tx: &Tx<'_>, kept: &[Fix], reporters: &Reporters, actor: User
         return Ok(Vec::new());
     }
     let (places, mut events) = observed(&fixes, &view, reporters, now);
-    store::geofence::settle(tx, &places).await?;
+    let due = |(key, place): (_, Place)| {
+        let due = view.watching.get(&key).and_then(|fence| fence.rule.due(&place));
+        (key, (place, due))
+    };
+    store::geofence::settle(tx, &places.into_iter().map(due).collect()).await?;
     store::geofence_event::add(tx, &mut events).await?;
-    Ok(events.into_iter().map(|event| fact(event, actor)).collect())
+    Ok(events.into_iter().map(|event| fact(event, Some(actor))).collect())
 }
 
 type Places = BTreeMap<(AgentId, GeofenceId), Place>;
@@ -72,7 +78,7 @@ fn observed(fixes: &[Fix], view: &View, reporters: &Reporters, now: Timestamp) -
         let latest = latest(reporters, fix.agent);
         let place = *places.entry(key).or_insert_with(|| match latest {
             // What was kept is of an earlier shift, or of before the person's places were forgotten.
-            None => Place::Unknown,
+            None => Place::Unknown(None),
             Some(_) => fence.place.unwrap_or(Place::Outside(Contrary::default())),
         });
         let before = before.or(latest);
@@ -101,19 +107,4 @@ fn observed(fixes: &[Fix], view: &View, reporters: &Reporters, now: Timestamp) -
         }));
     }
     (places, events)
-}
-
-fn fact(event: Event, actor: UserId) -> Fact {
-    let kind = match event.kind {
-        Kind::Entered => FactKind::GeofenceEntered,
-        Kind::Left => FactKind::GeofenceLeft,
-        Kind::Dwelt => FactKind::GeofenceDwelt,
-    };
-    Fact {
-        kind,
-        time: event.time,
-        actor: Some(actor),
-        subject: Subject::Geofence(Box::new(event)),
-        before: Before::default(),
-    }
 }

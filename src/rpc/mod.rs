@@ -37,6 +37,7 @@ pub mod legacy;
 pub mod letter;
 pub mod location;
 pub mod map;
+pub mod message;
 pub mod national_id;
 pub mod nearby;
 pub mod notification;

@@ -116,6 +116,8 @@ async fn texts(on: &impl Query, rows: &[Notification], caller: &Caller) -> Resul
     let tasks = store::task::find(on, &tasks).await?;
     let agents = store::agent::find(on, &agents).await?;
     let emergencies = store::emergency::find(on, &emergencies).await?;
+    let crossings: Vec<i64> = rows.iter().filter_map(|row| row.crossing).collect();
+    let crossings = store::geofence_event::find(on, &crossings).await?;
     let mut texts = HashMap::new();
     for row in rows {
         let called = emergencies
@@ -125,12 +127,15 @@ async fn texts(on: &impl Query, rows: &[Notification], caller: &Caller) -> Resul
         let task = task.filter(|task| called || task.is_there_for(caller));
         let agent = agents.iter().find(|agent| Some(agent.id) == row.agent);
         let agent = agent.filter(|agent| agent.is_visible_to(caller));
-        let text = match (task, agent) {
-            (Some(task), _) => format!("{} {}", task.plan.code, task.plan.title),
-            (None, Some(agent)) => agent.profile.code.clone(),
-            (None, None) => continue,
-        };
-        texts.insert(row.id, text);
+        let crossing = crossings.iter().find(|crossing| Some(crossing.id) == row.crossing);
+        let crossing = crossing.filter(|crossing| crossing.is_visible_to(caller));
+        let parts = [
+            agent.map(|agent| agent.profile.code.clone()),
+            task.map(|task| format!("{} {}", task.plan.code, task.plan.title)),
+            crossing.map(|crossing| crossing.display_name.clone()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        texts.insert(row.id, parts.join(", "));
     }
     Ok(texts)
 }
@@ -229,6 +234,7 @@ fn delivery(delivery: Delivery) -> pb::Delivery {
         time,
         actor: _,
         thing,
+        message,
         state,
         attempts,
         next,
@@ -254,6 +260,7 @@ fn delivery(delivery: Delivery) -> pb::Delivery {
         task_id: thing.and_then(Thing::task).map_or(0, |task| task.0),
         agent_id: thing.and_then(Thing::agent).map_or(0, |agent| agent.0),
         emergency_id: thing.and_then(Thing::emergency).map_or(0, |emergency| emergency.0),
+        geofence_event_id: thing.and_then(Thing::crossing).unwrap_or_default(),
         state: state as i32,
         attempt_count: i32::try_from(attempts).unwrap_or(i32::MAX),
         next_time: next.map(wire::timestamp),
@@ -261,6 +268,7 @@ fn delivery(delivery: Delivery) -> pb::Delivery {
         http_status: http_status.map_or(0, i32::from),
         create_time: Some(wire::timestamp(created)),
         end_time: ended.map(wire::timestamp),
+        message_id: message.unwrap_or_default(),
     }
 }
 
@@ -275,6 +283,7 @@ pub fn bare(notification: &Notification) -> pb::Notification {
         task,
         agent,
         emergency,
+        crossing,
         read,
     } = notification;
     pb::Notification {
@@ -285,6 +294,7 @@ pub fn bare(notification: &Notification) -> pb::Notification {
         task_id: task.map_or(0, |task| task.0),
         agent_id: agent.map_or(0, |agent| agent.0),
         emergency_id: emergency.map_or(0, |emergency| emergency.0),
+        geofence_event_id: crossing.unwrap_or_default(),
         text: String::new(),
         read_time: read.map(wire::timestamp),
     }

@@ -8,12 +8,13 @@ use tonic::{Request, Response, Status};
 use super::{
     Call,
     change::REPLAYED,
-    emergency, position, refusal, rule,
+    check_in, comment, emergency, position, refusal, rule,
     sync_pull::{self, Place},
     task, wire,
 };
 use crate::{
     app::App,
+    codec,
     domain::{TaskId, sync, task::Action},
     error::{Error, Result},
     pb::{self, MutationStatus, sync_service_server::SyncService},
@@ -69,7 +70,8 @@ fn later() -> pb::MutationResult {
 async fn one(app: &App, call: &Call, mutation: pb::Mutation) -> Result<pb::MutationResult> {
     let mut result = pb::MutationResult::default();
     let part = call.part();
-    let task = mutation.task_step.as_ref().map(|step| TaskId(step.id));
+    let step = mutation.task_step.as_ref().map(|step| step.id);
+    let task = step.or(mutation.check_in.as_ref().map(|sign| sign.task_id)).map(TaskId);
     let error = match apply(app, &part, mutation, &mut result).await {
         Ok(()) => return Ok(result),
         Err(error) => error,
@@ -81,7 +83,7 @@ async fn one(app: &App, call: &Call, mutation: pb::Mutation) -> Result<pb::Mutat
     if let Some(entry) = part.trail.entry(app.clock.now(), error.reason()) {
         app.audit.refuse(entry);
     }
-    let conflict = matches!(error, Error::Stale | Error::IllegalStep { .. });
+    let conflict = matches!(error, Error::Stale | Error::IllegalStep { .. } | Error::NotRunning);
     result.status = if conflict {
         MutationStatus::Conflict
     } else {
@@ -107,38 +109,55 @@ async fn apply(app: &App, call: &Call, mutation: pb::Mutation, result: &mut pb::
         task_step,
         positions,
         emergency,
+        comment,
+        check_in,
     } = mutation;
     reported("client_time", client_time, app.clock.now())?;
-    let replayed = match (task_step, positions, emergency) {
-        (Some(step), None, None) => {
-            let (path, method, action) = step_of(step.action)?;
-            rule::admit_to(app, path, call.signed_in()?)?;
-            let step = pb::TaskStepRequest {
-                id: step.id,
-                reason: step.reason,
-                etag: step.etag,
-                request_id,
-                reported_time: client_time,
-            };
-            let (told, task, _) = task::step(app, call, action, method, step).await?.into_parts();
-            result.task = Some(task);
-            told.contains_key(REPLAYED)
-        }
-        (None, Some(positions), None) => {
-            rule::admit_to(app, "/gad.v1.AgentService/ReportPositions", call.signed_in()?)?;
-            let sum = position::report(app, call, positions).await?.into_inner();
-            let known = sum.repeated_count > 0 && sum.accepted_count == 0;
-            result.positions = Some(sum);
-            known
-        }
-        (None, None, Some(emergency)) => {
-            rule::admit_to(app, "/gad.v1.EmergencyService/RaiseEmergency", call.signed_in()?)?;
-            let raised = pb::RaiseEmergencyRequest { request_id, ..emergency };
-            let (told, emergency, _) = emergency::raise(app, call, raised).await?.into_parts();
-            result.emergency = Some(emergency);
-            told.contains_key(REPLAYED)
-        }
-        _ => return Err(Error::internal("a mutation that is not one thing came past its rule")),
+    let admit = |path| rule::admit_to(app, path, call.signed_in()?);
+    let replayed = if let Some(step) = task_step {
+        codec::check(&step)?;
+        let (path, method, action) = step_of(step.action)?;
+        admit(path)?;
+        let step = pb::TaskStepRequest {
+            id: step.id,
+            reason: step.reason,
+            etag: step.etag,
+            request_id,
+            reported_time: client_time,
+        };
+        answered(task::step(app, call, action, method, step).await?, &mut result.task)
+    } else if let Some(positions) = positions {
+        codec::check(&positions)?;
+        admit("/gad.v1.AgentService/ReportPositions")?;
+        let sum = position::report(app, call, positions).await?.into_inner();
+        let known = sum.repeated_count > 0 && sum.accepted_count == 0;
+        result.positions = Some(sum);
+        known
+    } else if let Some(emergency) = emergency {
+        let raised = pb::RaiseEmergencyRequest { request_id, ..emergency };
+        codec::check(&raised)?;
+        admit("/gad.v1.EmergencyService/RaiseEmergency")?;
+        answered(emergency::raise(app, call, raised).await?, &mut result.emergency)
+    } else if let Some(comment) = comment {
+        let said = pb::CreateCommentRequest {
+            request_id,
+            reported_time: client_time,
+            ..comment
+        };
+        codec::check(&said)?;
+        admit("/gad.v1.CommentService/CreateComment")?;
+        answered(comment::create(app, call, said).await?, &mut result.comment)
+    } else if let Some(check_in) = check_in {
+        let sign = pb::CheckInRequest {
+            request_id,
+            reported_time: client_time,
+            ..check_in
+        };
+        codec::check(&sign)?;
+        admit("/gad.v1.CheckInService/CheckIn")?;
+        answered(check_in::sign(app, call, sign).await?, &mut result.check_in)
+    } else {
+        return Err(Error::internal("a mutation of nothing came past its rule"));
     };
     let status = if replayed {
         MutationStatus::Replayed
@@ -147,6 +166,13 @@ async fn apply(app: &App, call: &Call, mutation: pb::Mutation, result: &mut pb::
     };
     result.status = status as i32;
     Ok(())
+}
+
+/// Notes an answer; says whether it was kept from an earlier call.
+fn answered<T>(answer: Response<T>, result: &mut Option<T>) -> bool {
+    let (told, answer, _) = answer.into_parts();
+    *result = Some(answer);
+    told.contains_key(REPLAYED)
 }
 
 /// Path and name of the RPC of a step, and the step.

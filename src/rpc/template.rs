@@ -313,6 +313,11 @@ fn bad(field: &str, wrong: Wrong) -> Error {
             "se repite más de una vez cada cuarto de hora",
             "recurs more than once each quarter of an hour",
         ),
+        Wrong::Long => Error::invalid(
+            &format!("{field}.rule"),
+            "cuenta más de 10 000 veces; use UNTIL",
+            "counts more than 10,000 times; use UNTIL",
+        ),
     }
 }
 

@@ -11,13 +11,13 @@ use crate::{
         AgentId, EmergencyId, Revision, TaskId, UserId, ZoneId,
         access::Sight,
         check_in::{CheckIn, Policy, State},
-        task::Kind,
+        plan::{Kind, Priority},
     },
     error::{Error, Result},
 };
 
 const COLUMNS: &str = "c.id, c.task_id, c.agent_id, a.user_id, c.state, c.due_time, c.check_time, c.emergency_id, c.create_time, \
-    c.update_time, c.revision, t.zone_id, array[t.creator_user_id, t.delegate_user_id] \
+    c.update_time, c.revision, t.zone_id, t.kind, t.priority, array[t.creator_user_id, t.delegate_user_id] \
     || array(select m.user_id from assignments s join agents m on m.id = s.agent_id where s.task_id = t.id order by s.agent_id) as audience \
     from check_ins c join tasks t on t.id = c.task_id join agents a on a.id = c.agent_id";
 
@@ -130,6 +130,7 @@ fn decode(row: &Row) -> Result<CheckIn> {
         emergency: row.read::<Option<i64>>("emergency_id")?.map(EmergencyId),
         zone: row.read::<Option<i64>>("zone_id")?.map(ZoneId),
         audience: row.read::<Vec<i64>>("audience")?.into_iter().map(UserId).collect(),
+        class: Some((row.read_enum("kind", Kind::of)?, row.read_enum("priority", Priority::of)?)),
         created: row.read("create_time")?,
         updated: row.read("update_time")?,
         revision: Revision(row.read("revision")?),

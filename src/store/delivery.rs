@@ -48,8 +48,8 @@ pub async fn queue(tx: &Tx<'_>, drafts: &[Draft], told: &Told, expires: Timestam
     let rules: Vec<i64> = drafts.iter().map(|draft| draft.rule).collect();
     tx.run(
         "insert into deliveries (uid, channel, user_id, webhook_id, rule_id, event_type, event_time, actor_user_id, task_id, agent_id,
-                                 emergency_id, epoch, xid, seq, next_time, expire_time, create_time)
-         select d.uid, d.channel, d.user_id, d.webhook_id, d.rule_id, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $15
+                                 emergency_id, geofence_event_id, epoch, xid, seq, next_time, expire_time, create_time)
+         select d.uid, d.channel, d.user_id, d.webhook_id, d.rule_id, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $16
          from unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[])
               d (uid, channel, user_id, webhook_id, rule_id)
          on conflict do nothing",
@@ -65,6 +65,7 @@ pub async fn queue(tx: &Tx<'_>, drafts: &[Draft], told: &Told, expires: Timestam
             &thing.task().map(|task| task.0),
             &thing.agent().map(|agent| agent.0),
             &thing.emergency().map(|emergency| emergency.0),
+            &thing.crossing(),
             epoch,
             &position.xid,
             &position.seq,
@@ -84,7 +85,7 @@ fn numbers(target: Target) -> (Option<i64>, Option<i64>) {
 }
 
 const COLUMNS: &str = "d.id, d.uid, d.channel, d.user_id, d.webhook_id, d.rule_id, d.event_type, d.event_time, d.actor_user_id, d.task_id, \
-    d.agent_id, d.emergency_id, d.state, d.attempts, d.next_time, d.expire_time, d.failure, d.http_status, d.create_time, d.end_time";
+    d.agent_id, d.emergency_id, d.geofence_event_id, d.message_id, d.state, d.attempts, d.next_time, d.expire_time, d.failure, d.http_status, d.create_time, d.end_time";
 
 static TAKE: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -318,7 +319,9 @@ fn decode(row: &Row) -> Result<Delivery> {
             row.read::<Option<i64>>("task_id")?.map(TaskId),
             row.read::<Option<i64>>("agent_id")?.map(AgentId),
             row.read::<Option<i64>>("emergency_id")?.map(EmergencyId),
+            row.read("geofence_event_id")?,
         ),
+        message: row.read("message_id")?,
         state: row.read_enum("state", State::of)?,
         attempts: u32::try_from(row.read::<i32>("attempts")?).map_err(Error::internal)?,
         next: row.read("next_time")?,

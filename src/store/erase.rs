@@ -152,7 +152,7 @@ pub async fn emergencies_naming(on: &impl Query, tasks: &[TaskId], traces: &Trac
     rows.iter().map(|row| Ok(EmergencyId(row.read("id")?))).collect()
 }
 
-/// What tasks have beside themselves, and templates, whose texts name the person: as the audit names them.
+/// What tasks have beside themselves, templates, and messages to groups, whose texts name the person: as the audit names them.
 pub async fn details_naming(on: &impl Query, traces: &Traces) -> Result<Vec<String>> {
     let Some(pattern) = traces.pattern() else {
         return Ok(Vec::new());
@@ -162,6 +162,8 @@ pub async fn details_naming(on: &impl Query, traces: &Traces) -> Result<Vec<Stri
             "select 'comment/' || id as name from comments where text ~* $1
              union all
              select 'attachment/' || id from attachments where file_name ~* $1 or note ~* $1
+             union all
+             select 'message/' || id from messages where text ~* $1
              union all
              select 'checklist_item/' || id from checklist_items where title ~* $1
              union all
@@ -228,13 +230,14 @@ pub async fn unname(tx: &Tx<'_>, user: UserId, tasks: &[TaskId], traces: &Traces
     forget_answers(tx, &traces.all).await
 }
 
-/// The same in what tasks have beside themselves, and in templates.
+/// The same in what tasks have beside themselves, in templates, and in messages to groups.
 async fn unname_details(tx: &Tx<'_>, pattern: &str, name: &str) -> Result<()> {
     for sql in [
         "update comments set text = regexp_replace(text, $1, $2, 'gi'), revision = revision + 1 where text ~* $1",
         "update attachments
          set file_name = left(regexp_replace(file_name, $1, $2, 'gi'), 200), note = regexp_replace(note, $1, $2, 'gi')
          where file_name ~* $1 or note ~* $1",
+        "update messages set text = regexp_replace(text, $1, $2, 'gi') where text ~* $1",
         "update checklist_items set title = left(regexp_replace(title, $1, $2, 'gi'), 200), revision = revision + 1
          where title ~* $1",
         "update task_templates
@@ -304,6 +307,7 @@ mod tests {
             ("emergencies", "description"),
             ("emergency_steps", "note"),
             ("location_reveals", "reason"),
+            ("messages", "text"),
             ("outbox", "fact"),
             ("replays", "response"),
             ("task_history", "reason"),

@@ -11,7 +11,8 @@ use crate::{
         AgentId, GeofenceId, Revision, ZoneId,
         access::Sight,
         agent::Fix,
-        geofence::{Contrary, Geofence, Place, Plan, Rule, SURE, doubt},
+        crossing::{Coming, Contrary, Place, SURE, doubt},
+        geofence::{Geofence, Plan, Rule},
     },
     error::{Error, Result},
 };
@@ -268,7 +269,7 @@ pub async fn view(on: &impl Query, fixes: &[Fix]) -> Result<View> {
              select f.place, n.agent_id, g.id, g.zone_id, g.display_name, g.on_enter, g.on_exit, g.dwell_seconds, g.margin_meters,
                     g.max_accuracy_meters, g.confirmation_count, st_covers(z.boundary, f.location) as inside,
                     st_distance(st_exteriorring(z.boundary::geometry)::geography, f.location, false) as edge,
-                    p.side, p.contrary, p.turn_time, p.since_time, p.dwelt
+                    p.side, p.contrary, p.turn_time, p.since_time, p.dwelt, p.reach_meters, p.deeper
              from near n join f on f.agent_id = n.agent_id
              join geofences g on g.id = n.id join zones z on z.id = g.zone_id
              left join geofence_places p on p.agent_id = n.agent_id and p.geofence_id = n.id
@@ -311,38 +312,66 @@ fn decode_place(row: &Row) -> Result<Option<Place>> {
         count: u16::try_from(row.read::<i16>("contrary")?).map_err(Error::internal)?,
         since: row.read("turn_time")?,
     };
+    let coming = match row.read::<Option<f64>>("reach_meters")? {
+        Some(reach_meters) => Some(Coming {
+            reach_meters,
+            count: u16::try_from(row.read::<i16>("deeper")?).map_err(Error::internal)?,
+        }),
+        None => None,
+    };
     Ok(Some(match side {
-        0 => Place::Unknown,
+        0 => Place::Unknown(coming),
         1 => Place::Outside(contrary),
         _ => Place::Inside {
             since: row.read("since_time")?,
             dwelt: row.read("dwelt")?,
             contrary,
+            coming,
         },
     }))
 }
 
-/// Keeps where agents are to fences.
-pub async fn settle(tx: &Tx<'_>, places: &BTreeMap<(AgentId, GeofenceId), Place>) -> Result<()> {
-    for ((agent, fence), place) in places {
-        let (side, contrary, since, dwelt) = match *place {
+/// Keeps where agents are to fences, and when it is told of them that they stay.
+pub async fn settle(tx: &Tx<'_>, places: &BTreeMap<(AgentId, GeofenceId), (Place, Option<Timestamp>)>) -> Result<()> {
+    for ((agent, fence), (place, due)) in places {
+        let (side, contrary, since, dwelt, coming) = match *place {
             Place::Outside(contrary) if contrary == Contrary::default() => {
                 let sql = "delete from geofence_places where agent_id = $1 and geofence_id = $2";
                 tx.run(sql, &[&agent.0, &fence.0]).await?;
                 continue;
             }
-            Place::Unknown => (0_i16, Contrary::default(), None, false),
-            Place::Outside(contrary) => (1, contrary, None, false),
-            Place::Inside { since, dwelt, contrary } => (2, contrary, Some(since), dwelt),
+            Place::Unknown(coming) => (0_i16, Contrary::default(), None, false, coming),
+            Place::Outside(contrary) => (1, contrary, None, false, None),
+            Place::Inside {
+                since,
+                dwelt,
+                contrary,
+                coming,
+            } => (2, contrary, Some(since), dwelt, coming),
         };
+        let deeper = i16::try_from(coming.map_or(0, |coming| coming.count)).map_err(Error::internal)?;
+        let reach = coming.map(|coming| coming.reach_meters);
         let count = i16::try_from(contrary.count).map_err(Error::internal)?;
         tx.run(
-            "insert into geofence_places (geofence_id, agent_id, side, contrary, turn_time, since_time, dwelt)
-             values ($1, $2, $3, $4, $5, $6, $7)
+            "insert into geofence_places (geofence_id, agent_id, side, contrary, turn_time, since_time, dwelt, due_time, reach_meters,
+                                          deeper)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              on conflict (agent_id, geofence_id) do update
              set side = excluded.side, contrary = excluded.contrary, turn_time = excluded.turn_time,
-                 since_time = excluded.since_time, dwelt = excluded.dwelt",
-            &[&fence.0, &agent.0, &side, &count, &contrary.since, &since, &dwelt],
+                 since_time = excluded.since_time, dwelt = excluded.dwelt, due_time = excluded.due_time,
+                 reach_meters = excluded.reach_meters, deeper = excluded.deeper",
+            &[
+                &fence.0,
+                &agent.0,
+                &side,
+                &count,
+                &contrary.since,
+                &since,
+                &dwelt,
+                due,
+                &reach,
+                &deeper,
+            ],
         )
         .await?;
     }

@@ -1,5 +1,7 @@
 //! What happened at geofences.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
@@ -50,17 +52,40 @@ pub struct Filter {
     pub sight: Option<Sight>,
 }
 
+const COLUMNS: &str =
+    "e.id, e.geofence_id, g.display_name, g.zone_id, e.agent_id, a.user_id, e.kind, e.fix_time, e.location, e.create_time
+     from geofence_events e join geofences g on g.id = e.geofence_id join agents a on a.id = e.agent_id";
+
+static GET: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} where e.id = $1 and a.delete_time is null"));
+
+/// An event by number. Of an agent that was deleted nothing is told.
+pub async fn get(on: &impl Query, id: i64) -> Result<Option<Event>> {
+    on.row(&GET, &[&id]).await?.as_ref().map(decode).transpose()
+}
+
+static FIND: LazyLock<String> = LazyLock::new(|| format!("select {COLUMNS} where e.id = any($1) and a.delete_time is null"));
+
+/// Events by number, as `get`.
+pub async fn find(on: &impl Query, ids: &[i64]) -> Result<Vec<Event>> {
+    on.rows(&FIND, &[&ids]).await?.iter().map(decode).collect()
+}
+
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "select {COLUMNS}
+         where e.id < $1 and ($2::bigint is null or e.geofence_id = $2) and ($3::bigint is null or e.agent_id = $3)
+           and a.delete_time is null and ($4::bigint is null or a.user_id = $4 or g.zone_id = any($5))
+         order by e.id desc limit $6"
+    )
+});
+
 /// Up to `limit` events with numbers below `before`, the latest first. Of agents that were deleted nothing is told.
 pub async fn page(on: &impl Query, filter: &Filter, before: i64, limit: i64) -> Result<Vec<Event>> {
     let Filter { geofence, agent, sight } = filter;
     let (user, zones) = seen(sight.as_ref());
     let rows = on
         .rows(
-            "select e.id, e.geofence_id, g.display_name, g.zone_id, e.agent_id, a.user_id, e.kind, e.fix_time, e.location, e.create_time
-             from geofence_events e join geofences g on g.id = e.geofence_id join agents a on a.id = e.agent_id
-             where e.id < $1 and ($2::bigint is null or e.geofence_id = $2) and ($3::bigint is null or e.agent_id = $3)
-               and a.delete_time is null and ($4::bigint is null or a.user_id = $4 or g.zone_id = any($5))
-             order by e.id desc limit $6",
+            &PAGE,
             &[
                 &before,
                 &geofence.map(|geofence| geofence.0),

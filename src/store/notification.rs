@@ -240,14 +240,14 @@ pub struct Told {
     pub thing: Thing,
 }
 
-const NOTIFICATION: &str =
-    "n.id, n.user_id, n.event_type, n.event_time, n.actor_user_id, n.task_id, n.agent_id, n.emergency_id, n.read_time";
+const NOTIFICATION: &str = "n.id, n.user_id, n.event_type, n.event_time, n.actor_user_id, n.task_id, n.agent_id, n.emergency_id, \
+    n.geofence_event_id, n.read_time";
 
 static RING: LazyLock<String> = LazyLock::new(|| {
     format!(
         "insert into notifications as n (user_id, event_type, event_time, actor_user_id, task_id, agent_id, emergency_id,
-                                         epoch, xid, seq, create_time)
-         select u, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 from unnest($1::bigint[]) u
+                                         geofence_event_id, epoch, xid, seq, create_time)
+         select u, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 from unnest($1::bigint[]) u
          on conflict do nothing returning {NOTIFICATION}"
     )
 });
@@ -274,6 +274,7 @@ pub async fn ring(tx: &Tx<'_>, users: &[UserId], told: &Told, now: Timestamp) ->
                 &thing.task().map(|task| task.0),
                 &thing.agent().map(|agent| agent.0),
                 &thing.emergency().map(|emergency| emergency.0),
+                &thing.crossing(),
                 epoch,
                 &position.xid,
                 &position.seq,
@@ -342,6 +343,7 @@ fn decode(row: &Row) -> Result<Notification> {
         task: row.read::<Option<i64>>("task_id")?.map(TaskId),
         agent: row.read::<Option<i64>>("agent_id")?.map(AgentId),
         emergency: row.read::<Option<i64>>("emergency_id")?.map(EmergencyId),
+        crossing: row.read("geofence_event_id")?,
         read: row.read("read_time")?,
     })
 }

@@ -54,6 +54,17 @@ fn shares(agents: impl IntoIterator<Item = AgentId>) -> Vec<i32> {
     shares.into_iter().collect()
 }
 
+/// Locks as `lock` does for one agent, unless that would mean waiting; says whether it did.
+pub async fn try_lock(tx: &Tx<'_>, agent: AgentId) -> Result<bool> {
+    let share = i32::try_from(agent.0 % LOCKS).map_err(Error::internal)?;
+    tx.one(
+        "select pg_try_advisory_xact_lock_shared(5, 0) and pg_try_advisory_xact_lock($1, $2) as locked",
+        &[&LOCK_CLASS, &share],
+    )
+    .await?
+    .read("locked")
+}
+
 /// An agent that fixes may be of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reporter {

@@ -68,6 +68,8 @@ struct Member {
     next: Option<u64>,
     waker: Option<Waker>,
     credential: Arc<Credential>,
+    /// It has heard how much is open, where that is told.
+    counted: bool,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,8 @@ struct State {
     in_snapshot: bool,
     /// From when on what it says is what any other watch would say; none: not yet known.
     plain_from: Option<Instant>,
+    /// How much is open, as it was told last. The server says it when a watch begins; here many begin on one watch.
+    counts: Option<Arc<Item>>,
     /// When patience was last renewed, and how much of it is used up.
     patience: (Instant, Duration),
 }
@@ -135,6 +139,7 @@ impl Feed {
                 main,
                 in_snapshot: false,
                 plain_from,
+                counts: None,
                 patience: (now, Duration::ZERO),
             }),
             vacated: Notify::new(),
@@ -160,6 +165,7 @@ impl Feed {
                 next,
                 waker: None,
                 credential,
+                counted: false,
             },
         );
         number
@@ -184,7 +190,11 @@ impl Feed {
     pub fn poll_read(&self, number: u64, context: &mut Context<'_>) -> Poll<Read> {
         let mut state = self.state();
         let State {
-            ring, phase, members, ..
+            ring,
+            phase,
+            members,
+            counts,
+            ..
         } = &mut *state;
         let Some(member) = members.get_mut(&number) else {
             return Poll::Ready(Read::Overtaken);
@@ -203,11 +213,16 @@ impl Feed {
         match (found, phase) {
             (Found::Item(item), _) => {
                 member.next = member.next.map(|next| next + 1);
+                member.counted |= item.counts().is_some();
                 Poll::Ready(Read::Item(item))
             }
             (Found::Overtaken, _) => Poll::Ready(Read::Overtaken),
             (Found::Nothing, Phase::Over(ended)) => Poll::Ready(Read::Over(ended.clone())),
             (Found::Nothing, Phase::Opening | Phase::Live) => {
+                if let (false, Some(_), Some(counts), Some(cursor)) = (member.counted, member.next, counts, ring.latest()) {
+                    member.counted = true;
+                    return Poll::Ready(Read::Item(Arc::new(counts.at(cursor))));
+                }
                 member.waker = Some(context.waker().clone());
                 Poll::Pending
             }
@@ -238,6 +253,9 @@ impl Feed {
             Kind::Checkpoint => state.phase = Phase::Live,
             Kind::Event if self.start == Start::Now => state.phase = Phase::Live,
             Kind::Event => {}
+        }
+        if item.counts().is_some() {
+            state.counts = Some(Arc::clone(item));
         }
         state.ring.push(Arc::clone(item), now);
         if state.ring.is_stale(now) {

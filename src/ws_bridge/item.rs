@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::older;
-use crate::pb::Event;
+use crate::pb::{Event, Kpi, event::Resource};
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +56,7 @@ impl Item {
     pub fn new(kind: Kind, cursor: &str, payload: &str) -> Self {
         let name = kind.name();
         let cursor: Option<Arc<str>> = (kind != Kind::SnapshotRow && !cursor.is_empty()).then(|| cursor.into());
-        let place = cursor
-            .as_deref()
-            .map(|cursor| format!(r#""cursor":{},"#, quoted(cursor)))
-            .unwrap_or_default();
+        let place = place(cursor.as_deref());
         let frame = format!(r#"{{"type":"{name}",{UNNAMED}{place}"{name}":{payload}}}"#);
         Self {
             kind,
@@ -75,6 +72,25 @@ impl Item {
         Self {
             event: Some(Box::new(event.clone())),
             ..Self::new(Kind::Event, cursor, payload)
+        }
+    }
+
+    /// The counts that it tells, if it tells any.
+    pub fn counts(&self) -> Option<&Kpi> {
+        match self.event.as_deref()?.resource.as_ref()? {
+            Resource::Kpi(kpi) => Some(kpi),
+            _ => None,
+        }
+    }
+
+    /// The same at another place of the feed.
+    pub fn at(&self, cursor: &str) -> Self {
+        let name = self.kind.name();
+        let before = self.head() + UNNAMED.len() + place(self.cursor.as_deref()).len() + name.len() + r#""":"#.len();
+        let payload = self.frame.get(before..self.frame.len() - 1).unwrap_or_default();
+        Self {
+            event: self.event.clone(),
+            ..Self::new(self.kind, cursor, payload)
         }
     }
 
@@ -137,6 +153,13 @@ impl Item {
     }
 }
 
+/// The cursor as it stands in a frame.
+fn place(cursor: Option<&str>) -> String {
+    cursor
+        .map(|cursor| format!(r#""cursor":{},"#, quoted(cursor)))
+        .unwrap_or_default()
+}
+
 /// Text as a JSON string.
 pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
@@ -157,6 +180,15 @@ mod tests {
             item.frame(&quoted("a\"b")).as_str(),
             r#"{"type":"event","id":"a\"b","cursor":"c1","event":{"type":"EVENT_TYPE_TASK_CREATED"}}"#
         );
+    }
+
+    #[test]
+    fn a_message_can_be_told_at_another_place() {
+        for cursor in ["c1", ""] {
+            let item = Item::new(Kind::Event, cursor, r#"{"type":"EVENT_TYPE_KPI_CHANGED"}"#);
+            let expected = Item::new(Kind::Event, "c\"2", r#"{"type":"EVENT_TYPE_KPI_CHANGED"}"#);
+            assert_eq!(item.at("c\"2").frame(&quoted("")), expected.frame(&quoted("")));
+        }
     }
 
     #[test]

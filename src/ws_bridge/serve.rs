@@ -155,6 +155,7 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/ws/v1/watch", any(door::watch))
         .route("/events", get(sse::events))
         .merge(older::pages::routes())
+        .fallback(older::pages::nothing)
         .with_state(shared)
 }
 

@@ -110,6 +110,10 @@ pub fn requests(method: &MethodDescriptor) -> Vec<Asked> {
         ("StatsService.InvalidateCacheKey", json!({ "key": "stats:nothing" })),
         ("StatsService.InvalidateCachePattern", json!({ "pattern": "stats:nothing*" })),
         ("StatsService.ClearCache", json!({})),
+        (
+            "StatsService.SendTelegram",
+            json!({ "mensaje": { "group": "general", "message": "Reportar", "type": "normal" } }),
+        ),
         ("StatsService.RunCommand", json!({ "command": { "action": "SYSTEM_STATUS" } })),
         (
             "TelegramService.Authenticate",

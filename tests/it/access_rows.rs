@@ -181,6 +181,11 @@ fn besides() -> Vec<Request> {
         ("ListTasks", "/tasks", json!({ "filter": { "agent_ids": ["$busy"] } })),
         ("UnassignTask", "", json!({ "id": "$task", "agent_id": "$agent" })),
         (
+            "Push",
+            "/results/0/comment",
+            json!({ "mutations": [{ "request_id": "$code", "comment": { "task_id": "$task", "text": "Hola" } }] }),
+        ),
+        (
             "Watch",
             "/0/snapshot_row",
             json!({ "include_snapshot": true, "filter": { "nouns": ["NOUN_AGENT"], "agent_ids": ["$agent"] } }),

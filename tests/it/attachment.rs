@@ -46,7 +46,8 @@ pub fn piece(task_id: i64, bytes: &[u8]) -> pb::UploadAttachmentRequest {
     }
 }
 
-fn body(bytes: &[u8]) -> HttpBody {
+/// A piece of a file.
+pub fn body(bytes: &[u8]) -> HttpBody {
     HttpBody {
         content_type: "text/html".to_owned(),
         data: bytes.to_vec(),
@@ -109,13 +110,14 @@ async fn delete(person: &Person, id: i64) -> Result<Response<pb::Attachment>, St
 }
 
 /// Files below a folder.
-fn files(folder: &Path) -> usize {
+pub fn files(folder: &Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let count = |path: &Path| if path.is_dir() { files(path) } else { 1 };
     entries.map(|entry| count(&entry.unwrap().path())).sum()
 }
 
-async fn blobs(world: &World) -> i64 {
+/// How many files there are, or are to be.
+pub async fn blobs(world: &World) -> i64 {
     let database = world.database().await;
     database.query_one("select count(*) from blobs", &[]).await.unwrap().get(0)
 }

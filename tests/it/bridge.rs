@@ -58,6 +58,41 @@ async fn a_stream_hears_of_a_task_and_resumes_by_its_last_id() {
 }
 
 #[tokio::test]
+async fn how_much_is_open_is_told_at_once_to_each_who_shares_a_watch() {
+    let world = World::start().await;
+    let bridge = Running::start(&world).await;
+    let supervisor = world.supervisor().await;
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        let mut stream = bridge.stream(&supervisor, "filter.nouns=NOUN_KPI", "").await;
+        assert_eq!(stream.next().await.unwrap().event, "checkpoint");
+        let told = stream.news().await;
+        assert_eq!(told.data["event"]["kpi"]["scheduled_count"], "0", "{told:?}");
+        assert_eq!(told.id, cursor(&told.data));
+        streams.push((stream, told.id));
+    }
+    assert_eq!(bridge.stats().watches_ever, 1);
+    supervisor.task("Uno").await;
+    for (stream, _) in &mut streams {
+        let told = stream.news().await;
+        assert_eq!(
+            told.data["event"]["kpi"]["scheduled_count"], "1",
+            "once, and not what was before: {told:?}"
+        );
+    }
+    // Who comes back is told where things stand: they may have changed meanwhile.
+    let (stream, last) = streams.pop().unwrap();
+    drop(stream);
+    let mut stream = bridge.stream(&supervisor, "filter.nouns=NOUN_KPI", &last).await;
+    loop {
+        let told = stream.news().await;
+        if told.data["event"]["kpi"]["scheduled_count"] == "1" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_token_may_come_in_a_header_a_sub_protocol_or_the_first_frame() {
     let world = World::start().await;
     let bridge = Running::start(&world).await;

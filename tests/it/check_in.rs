@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A policy for patrols: signs of life every minute, and half a minute more.
-async fn ask(world: &World, sos: bool) {
+pub async fn ask(world: &World, sos: bool) {
     let policy = pb::CheckInPolicy {
         kind: TaskKind::Patrol.into(),
         interval: Some(seconds(60)),
@@ -31,7 +31,7 @@ fn seconds(seconds: i64) -> prost_types::Duration {
 }
 
 /// A patrol that an agent is at.
-async fn patrol(supervisor: &Person, agent: &Person) -> pb::Task {
+pub async fn patrol(supervisor: &Person, agent: &Person) -> pb::Task {
     let task = supervisor.task("Ronda nocturna").await;
     let request = pb::AssignTaskRequest {
         id: task.id,

@@ -226,6 +226,14 @@ const FREE: &[(&str, &str)] = &[
         "absent is now; the handler compares it with its clock",
     ),
     (
+        "gad.v1.CheckInRequest.reported_time",
+        "absent is now; the handler compares it with its clock",
+    ),
+    (
+        "gad.v1.CreateCommentRequest.reported_time",
+        "absent is now; the handler compares it with its clock",
+    ),
+    (
         "gad.v1.Mutation.client_time",
         "absent is now; what is too far away is said in the result",
     ),
@@ -410,8 +418,9 @@ fn no_two_rpcs_share_a_route() {
     for line in routes(&descriptor::pool()) {
         let mut words = line.split(' ');
         let (verb, path) = (words.next().unwrap(), words.next().unwrap());
-        // What stands in braces takes any one segment.
+        // What stands in braces takes any one segment, or all the rest.
         let shape: String = path
+            .replace("=**}", "}**")
             .split('{')
             .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))
             .collect::<Vec<_>>()
@@ -683,7 +692,10 @@ fn the_older_openapi_document_is_valid_and_has_every_route() {
     let routes = older.iter().flat_map(|method| descriptor::routes(&pool, method));
     assert_eq!(
         described,
-        routes.map(|route| format!("{} {}", route.verb, route.path)).collect()
+        routes
+            .filter(|route| !route.path.contains("=**"))
+            .map(|route| format!("{} {}", route.verb, route.path))
+            .collect()
     );
 }
 

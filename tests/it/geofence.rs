@@ -7,6 +7,7 @@ use std::sync::{
 
 use gad::{
     clock::Clock,
+    config::ServeSettings,
     pb::{self, Availability, EventType, GeofenceEventKind as Kind, UserLevel},
 };
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use tonic::{Code, Status};
 use crate::{
     live::Watcher,
     privacy_location::set_precision,
-    world::{Person, World, fields, reason},
+    world::{Person, World, fields, reason, until},
 };
 
 /// What the tests' clock says at first, in seconds since 1970.
@@ -26,21 +27,34 @@ const SOUTH: f64 = 1.0;
 const METER: f64 = 1.0 / 110_574.0;
 
 /// A world whose clock stands still until a test moves it, with a zone away from the city.
-struct Yard {
-    world: World,
+pub struct Yard {
+    /// The world.
+    pub world: World,
     seconds: Arc<AtomicI64>,
-    supervisor: Person,
-    agent: Person,
-    id: i64,
-    zone: i64,
+    /// Who drew the fence.
+    pub supervisor: Person,
+    /// Who walks.
+    pub agent: Person,
+    /// The agent's number.
+    pub id: i64,
+    /// The zone.
+    pub zone: i64,
 }
 
 impl Yard {
-    async fn open() -> Self {
+    /// With a zone and nobody in it.
+    pub async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other settings.
+    pub async fn with(change: impl FnOnce(&mut ServeSettings)) -> Self {
         let seconds = Arc::new(AtomicI64::new(NOW));
-        let told = Arc::clone(&seconds);
-        let clock = Clock::of(move || Timestamp::from_second(told.load(Ordering::SeqCst)).unwrap());
-        let world = World::with_clock(clock, |settings| settings.access_token_expire_minutes = 10_000).await;
+        let world = World::with_clock(clock(&seconds), |settings| {
+            settings.access_token_expire_minutes = 10_000;
+            change(settings);
+        })
+        .await;
         let (supervisor, agent) = (world.supervisor().await, world.agent().await);
         let database = world.database().await;
         database.batch_execute("truncate positions, agent_locations").await.unwrap();
@@ -55,17 +69,23 @@ impl Yard {
         }
     }
 
-    fn at(&self, seconds: i64) {
+    /// The clock.
+    pub fn clock(&self) -> Clock {
+        clock(&self.seconds)
+    }
+
+    /// It is so many seconds later than at first.
+    pub fn at(&self, seconds: i64) {
         self.seconds.store(NOW + seconds, Ordering::SeqCst);
     }
 
     /// A fence around the zone that tells of everything, of stays of ten minutes.
-    async fn fence(&self) -> pb::Geofence {
+    pub async fn fence(&self) -> pb::Geofence {
         create(&self.supervisor, fence(self.zone)).await.unwrap()
     }
 
     /// Reports fixes of the agent at these seconds, so many metres inside the zone; each comes at its time.
-    async fn walk(&self, steps: &[(i64, f64)]) {
+    pub async fn walk(&self, steps: &[(i64, f64)]) {
         for (seconds, meters) in steps {
             self.at(*seconds);
             self.report(vec![fix(self.id, *seconds, *meters)]).await;
@@ -78,7 +98,7 @@ impl Yard {
     }
 
     /// What happened, oldest first: second and kind.
-    async fn told(&self) -> Vec<(i64, Kind)> {
+    pub async fn told(&self) -> Vec<(i64, Kind)> {
         let mut events = events(&self.supervisor, pb::ListGeofenceEventsRequest::default()).await;
         events.reverse();
         let of = |event: &pb::GeofenceEvent| (event.fix_time.unwrap().seconds - NOW, event.kind());
@@ -93,6 +113,11 @@ impl Yard {
         };
         self.supervisor.agents().set_availability(request).await.unwrap();
     }
+}
+
+fn clock(seconds: &Arc<AtomicI64>) -> Clock {
+    let seconds = Arc::clone(seconds);
+    Clock::of(move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap())
 }
 
 fn square(south: f64) -> Vec<pb::LatLng> {
@@ -156,7 +181,8 @@ async fn events(person: &Person, request: pb::ListGeofenceEventsRequest) -> Vec<
     answer.unwrap().into_inner().events
 }
 
-fn fix(agent_id: i64, seconds: i64, meters: f64) -> pb::Position {
+/// A fix so many seconds after the beginning, so many metres inside the zone.
+pub fn fix(agent_id: i64, seconds: i64, meters: f64) -> pb::Position {
     pb::Position {
         agent_id,
         location: Some(pb::LatLng {
@@ -177,8 +203,10 @@ async fn who_comes_stays_and_goes_is_told_of_once_each() {
     let yard = Yard::open().await;
     let fence = yard.fence().await;
     let mut watcher = Watcher::live(&yard.supervisor).await;
-    yard.walk(&[(10, -300.0), (70, -100.0), (130, 100.0), (190, 120.0), (400, 150.0)])
+    yard.walk(&[(10, -300.0), (70, -100.0), (130, 100.0), (190, 120.0), (700, 150.0)])
         .await;
+    yard.at(730);
+    until("the stay is told", async || yard.told().await.len() == 2).await;
     yard.walk(&[
         (800, 150.0),
         (1500, 150.0),
@@ -189,7 +217,7 @@ async fn who_comes_stays_and_goes_is_told_of_once_each() {
     ])
     .await;
     // Inside since the first of the two fixes that said so.
-    let expected = [(190, Kind::Entered), (800, Kind::Dwelt), (1720, Kind::Left)];
+    let expected = [(190, Kind::Entered), (700, Kind::Dwelt), (1720, Kind::Left)];
     assert_eq!(yard.told().await, expected);
 
     let all = events(&yard.supervisor, pb::ListGeofenceEventsRequest::default()).await;
@@ -486,4 +514,145 @@ async fn a_fence_is_changed_and_taken_away_and_its_events_stay() {
     administrator.zones().delete_zone(gone).await.unwrap();
     let all = events(&yard.supervisor, pb::ListGeofenceEventsRequest::default()).await;
     assert_eq!((all.len(), all[0].zone_id), (1, None));
+}
+
+#[tokio::test]
+async fn who_was_first_seen_at_an_edge_and_walks_in_is_told_of_and_who_stands_there_is_not() {
+    let yard = Yard::open().await;
+    yard.fence().await;
+    // Never seen before: stands at the edge, and its fixes jump as far as their accuracy lets one expect.
+    for step in 0..60 {
+        let noise = 19.0 * f64::sin(f64::from(i32::try_from(step).unwrap()) * 2.3);
+        yard.walk(&[(step * 5, 10.0 + noise)]).await;
+    }
+    assert_eq!(yard.told().await, []);
+    yard.walk(&[(310, 40.0), (320, 80.0), (330, 120.0), (340, 160.0), (350, 160.0)])
+        .await;
+    assert_eq!(yard.told().await, [(320, Kind::Entered)]);
+    // A fence that is drawn around somebody at its edge: likewise.
+    let edge = 0.1 / METER;
+    yard.walk(&[(1_000, edge - 10.0), (1_010, edge - 5.0)]).await;
+    let north = pb::Geofence {
+        display_name: "Norte".to_owned(),
+        crossings: vec![Kind::Entered as i32],
+        dwell_time: None,
+        ..fence(zone(&yard.world, "F-2", SOUTH + 0.1).await)
+    };
+    create(&yard.supervisor, north).await.unwrap();
+    let north = async || {
+        let all = events(&yard.supervisor, pb::ListGeofenceEventsRequest::default()).await;
+        all.iter().filter(|event| event.geofence_display_name == "Norte").count()
+    };
+    for step in 0..20 {
+        yard.walk(&[(1_020 + step * 10, edge - f64::from(i32::try_from(step % 4).unwrap()) * 5.0)])
+            .await;
+    }
+    assert_eq!(north().await, 0);
+    yard.walk(&[(1_300, edge + 60.0), (1_310, edge + 90.0), (1_320, edge + 90.0)])
+        .await;
+    assert_eq!(north().await, 1);
+}
+
+/// Whether it is still to be told of somebody that they stay.
+pub async fn is_due(yard: &Yard) -> bool {
+    let sql = "select exists (select from geofence_places where due_time is not null)";
+    yard.world.database().await.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_stay_is_told_once_by_many_replicas_and_after_a_restart() {
+    let yard = Yard::open().await;
+    yard.fence().await;
+    yard.walk(&[(0, -300.0), (60, 300.0), (120, 300.0)]).await;
+    let mut more = Vec::new();
+    for _ in 0..3 {
+        more.push(yard.world.another_replica_at(yard.clock()).await);
+    }
+    yard.at(659);
+    assert!(is_due(&yard).await);
+    assert_eq!(yard.told().await, [(120, Kind::Entered)]);
+    yard.at(660);
+    until("the stay is told", async || !is_due(&yard).await).await;
+    let expected = [(120, Kind::Entered), (120, Kind::Dwelt)];
+    assert_eq!(yard.told().await, expected);
+    // By the system; later fixes tell nothing more.
+    yard.walk(&[(700, 300.0), (1_400, 300.0)]).await;
+    assert_eq!(yard.told().await, expected);
+    let database = yard.world.database().await;
+    let sql = "select count(*), count(*) filter (where fact->>'actor' is null) from outbox where fact->>'kind' = 'GeofenceDwelt'";
+    let row = database.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
+    let audited = "select count(*) from audit where method = 'geofence.dwelt'";
+    assert_eq!(database.query_one(audited, &[]).await.unwrap().get::<_, i64>(0), 1);
+    for replica in more {
+        replica.stop().await;
+    }
+
+    // Goes out and comes again; then no server runs while the time passes.
+    yard.walk(&[(1_500, -300.0), (1_560, -300.0), (1_620, 300.0), (1_680, 300.0)])
+        .await;
+    let clock = yard.clock();
+    let World { settings, replica, .. } = yard.world;
+    replica.stop().await;
+    yard.seconds.store(NOW + 5_000, Ordering::SeqCst);
+    let replica = crate::world::Replica::start(settings, clock).await;
+    let supervisor = yard.supervisor.over(replica.channel());
+    until("the stay is told", async || {
+        let all = events(&supervisor, pb::ListGeofenceEventsRequest::default()).await;
+        all.iter().filter(|event| event.kind() == Kind::Dwelt).count() == 2
+    })
+    .await;
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn a_stay_is_not_told_of_a_telephone_that_is_silent_for_long_nor_of_who_went_home() {
+    let yard = Yard::open().await;
+    let patient = pb::Geofence {
+        dwell_time: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
+        ..fence(yard.zone)
+    };
+    create(&yard.supervisor, patient).await.unwrap();
+    yard.walk(&[(0, -300.0), (60, 300.0), (120, 300.0)]).await;
+    // The last fix is of an hour ago.
+    yard.at(3_660);
+    until("it was looked at", async || !is_due(&yard).await).await;
+    assert_eq!(yard.told().await, [(120, Kind::Entered)]);
+    // The next one says it.
+    yard.walk(&[(4_000, 300.0)]).await;
+    let expected = [(120, Kind::Entered), (4_000, Kind::Dwelt)];
+    assert_eq!(yard.told().await, expected);
+
+    // Comes again, and goes home before the time is over.
+    yard.walk(&[
+        (4_100, -300.0),
+        (4_160, -300.0),
+        (4_220, 300.0),
+        (4_280, 300.0),
+        (7_700, 300.0),
+    ])
+    .await;
+    yard.be(Availability::OffDuty).await;
+    yard.at(7_820);
+    until("it was looked at", async || !is_due(&yard).await).await;
+    let told = yard.told().await;
+    assert_eq!(told[2..], [(4_160, Kind::Left), (4_280, Kind::Entered)]);
+}
+
+#[tokio::test]
+async fn who_seems_to_be_gone_is_not_said_to_stay() {
+    let yard = Yard::open().await;
+    yard.fence().await;
+    yard.walk(&[(0, -300.0), (60, 300.0), (120, 300.0), (600, 300.0), (650, -300.0)])
+        .await;
+    // One fix outside is not enough to say that it went; but nor is it there for sure.
+    assert!(!is_due(&yard).await);
+    yard.walk(&[(700, -300.0)]).await;
+    assert_eq!(yard.told().await, [(120, Kind::Entered), (700, Kind::Left)]);
+    // A fix that nobody can have come to counts for nothing; but where somebody is said to be there, is no stay.
+    yard.walk(&[(1_000, 300.0), (1_060, 300.0), (1_061, 90_000.0)]).await;
+    yard.at(1_600);
+    until("it was looked at", async || !is_due(&yard).await).await;
+    let told = yard.told().await;
+    assert_eq!(told[2..], [(1_060, Kind::Entered)]);
 }

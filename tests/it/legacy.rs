@@ -370,6 +370,10 @@ async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
     let nothing = detail("Not Found");
     door.get("/api/v1/nothing", None).await.is(404, &nothing);
     door.get("/api/nothing", None).await.is(404, &nothing);
+    assert!(
+        door.get("/redoc", None).await.text.contains("REST API"),
+        "it leads to the description"
+    );
     let described = door.get("/api/v1/openapi.json", None).await;
     assert_eq!(
         described.json()["paths"]["/api/v1/auth/login"]["post"]["tags"],
@@ -379,6 +383,10 @@ async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
     let told = door.get("/api/v1/auth/login", None).await;
     told.is(405, &detail("Method Not Allowed"));
     assert_eq!(told.header("allow"), "POST");
+    // Where two templates fit, each method is named once.
+    let told = door.post("/api/v1/users/me", None, json!({})).await;
+    told.is(405, &detail("Method Not Allowed"));
+    assert_eq!(told.header("allow"), "DELETE, GET, PUT");
     let raw = |kind, body: &[u8]| With {
         raw: Some((kind, body.to_vec())),
         ..With::default()
@@ -400,6 +408,99 @@ async fn what_no_path_is_or_takes_is_told_in_the_older_words() {
         )
         .await;
     told.is(413, &detail("Request body too large"));
+    door.close().await;
+}
+
+#[tokio::test]
+async fn a_header_that_brings_no_bearer_token_brings_none() {
+    let door = Door::open().await;
+    let ask = async |value: &str| {
+        let with = With {
+            headers: &[("authorization", value)],
+            ..With::default()
+        };
+        door.send(Method::GET, "/api/v1/users/me", with).await
+    };
+    for none in ["", "Basic YTpi", "Token x"] {
+        let told = ask(none).await;
+        told.is(401, &detail("Not authenticated"));
+        assert_eq!(told.header("www-authenticate"), "Bearer");
+    }
+    for bad in ["Bearer", "Bearer junk", "bearer junk"] {
+        ask(bad).await.is(403, &detail("Could not validate credentials"));
+    }
+    let token = door.world.supervisor().await.token;
+    assert_eq!(ask(&format!("bearer {token}")).await.status, 200);
+    door.close().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_parameter_is_told_as_of_a_field() {
+    let door = Door::open().await;
+    let token = door.world.supervisor().await.token;
+    let wrong = |place: Value, kind: &str, input: Value| json!({ "type": kind, "loc": place, "msg": "$", "input": input });
+    let told = door.get("/api/v1/geo/map/view?center_lat=91", Some(&token)).await;
+    let expected = json!({ "detail": "Validation Error", "errors": [
+        wrong(json!(["query", "center_lat"]), "value_error", json!("91")),
+        wrong(json!(["query", "center_lng"]), "missing", Value::Null),
+    ] });
+    assert!(told.status == 422 && fits(&expected, &told.json()), "{told:?}");
+    let told = door.get("/api/v1/tasks/-1", Some(&token)).await;
+    let expected = json!({ "detail": "Validation Error", "errors": [wrong(json!(["path", "id"]), "value_error", json!("-1"))] });
+    assert!(told.status == 422 && fits(&expected, &told.json()), "{told:?}");
+    door.close().await;
+}
+
+#[tokio::test]
+async fn grupo_gads_headers_stand_beside_every_answer_of_its_paths() {
+    let door = Door::open().await;
+    let token = door.world.supervisor().await.token;
+    for (path, status) in [
+        ("/api/v1/tasks/", 200),
+        ("/api/v1/tasks/999999", 404),
+        ("/api/v1/tasks/-1", 422),
+    ] {
+        let told = door.get(path, Some(&token)).await;
+        assert_eq!(told.status, status);
+        assert_eq!(
+            (told.header("x-government-service"), told.header("x-ratelimit-window")),
+            ("GRUPO_GAD", "60"),
+            "{path}"
+        );
+        assert!(!told.header("x-ratelimit-limit").is_empty());
+    }
+    assert_eq!(door.get("/api/v1/countries", None).await.header("x-government-service"), "");
+    door.close().await;
+}
+
+#[tokio::test]
+async fn too_many_calls_are_told_in_grupo_gads_own_form() {
+    let door = Door::before(World::with(|settings| settings.rate_limit_calls = 2).await).await;
+    let token = door.world.supervisor().await.token;
+    let told = loop {
+        let told = door.get("/api/v1/tasks/", Some(&token)).await;
+        if told.status != 200 {
+            break told;
+        }
+    };
+    let expected = json!({
+        "detail": "Rate limit exceeded",
+        "error": "rate_limit_exceeded",
+        "message": "$",
+        "details": "$",
+        "retry_after_seconds": "$",
+        "rate_limit": 2,
+        "window_seconds": 60,
+        "government_service": "GRUPO_GAD",
+        "citizen_support": "$",
+        "timestamp": "$",
+    });
+    assert!(told.status == 429 && fits(&expected, &told.json()), "{told:?}");
+    assert_eq!(told.json()["retry_after_seconds"].to_string(), told.header("retry-after"));
+    assert_eq!(
+        (told.header("x-ratelimit-policy"), told.header("x-ratelimit-window")),
+        ("government_citizen_protection", "60")
+    );
     door.close().await;
 }
 

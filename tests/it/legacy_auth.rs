@@ -262,7 +262,7 @@ fn mails() -> Vec<Row> {
             .gives(422, invalid(json!(["body", "email"]), "value_error")),
         verify("MAILED_TOKEN_INVALID", "/api/v1/auth/verify-email?token=x")
             .gives(400, detail("Invalid or expired verification token")),
-        verify("INVALID_FIELD", "/api/v1/auth/verify-email").gives(422, invalid(json!(["query", "token"]), "value_error")),
+        verify("INVALID_FIELD", "/api/v1/auth/verify-email").gives(422, invalid(json!(["query", "token"]), "missing")),
     ]
 }
 
@@ -309,6 +309,20 @@ const MAILED: &str = "legacy_auth::what_is_mailed_proves_an_address_and_sets_a_p
 #[tokio::test]
 async fn every_path_answers_as_its_clients_know_it() {
     play(rows()).await;
+}
+
+#[tokio::test]
+async fn the_form_may_come_in_parts() {
+    let door = Door::open().await;
+    let part = |name: &str, value: &str| format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let body = part("username", "admin@gad.example") + &part("password", DEMO_PASSWORD) + "--X--\r\n";
+    let with = With {
+        raw: Some(("multipart/form-data; boundary=X", body.into_bytes())),
+        ..With::default()
+    };
+    let told = door.send(Method::POST, "/api/v1/auth/login", with).await;
+    assert_eq!((told.status.as_u16(), &told.json()["token_type"]), (200, &json!("bearer")));
+    door.close().await;
 }
 
 #[tokio::test]

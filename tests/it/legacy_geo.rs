@@ -35,7 +35,7 @@ pub fn rows() -> Vec<Row> {
         map("", MAP).gives(200, json!({ "usuarios": "$", "tareas": [] })),
         map("", TWICE).gives(200, json!({ "usuarios": "$", "tareas": [] })),
         map("INVALID_FIELD", "/api/v1/geo/map/view?center_lng=0")
-            .gives(422, gad_invalid(json!(["query", "center_lat"]), "value_error")),
+            .gives(422, gad_invalid(json!(["query", "center_lat"]), "missing")),
         map("INVALID_FIELD", "/api/v1/geo/map/view?center_lat=91&center_lng=0")
             .gives(422, gad_invalid(json!(["query", "center_lat"]), "value_error")),
         map("INVALID_FIELD", "/api/v1/geo/map/view?center_lat=0&center_lng=0&radius_m=99")

@@ -128,7 +128,7 @@ fn withdrawals() -> Vec<Row> {
         withdraw("", "/api/privacy/consent?purpose=data_processing").gives(200, withdrawn),
         withdraw("INVALID_FIELD", "/api/privacy/consent?purpose=everything")
             .gives(422, gad_invalid(json!(["query", "purpose"]), "value_error")),
-        withdraw("INVALID_FIELD", CONSENT).gives(422, gad_invalid(json!(["query", "purpose"]), "value_error")),
+        withdraw("INVALID_FIELD", CONSENT).gives(422, gad_invalid(json!(["query", "purpose"]), "missing")),
         withdraw("SIGNED_OUT", "/api/privacy/consent?purpose=location")
             .of(Who::Nobody)
             .gives(401, detail("Not authenticated")),

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use futures::{SinkExt as _, StreamExt as _};
-use gad::{config::Environment, pb};
+use gad::{
+    config::{BridgeSettings, Environment},
+    pb,
+};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -110,10 +113,15 @@ impl Client {
     }
 }
 
+/// Heartbeats so seldom that a client whom nobody reads for a while, on a machine that has much to do, is not taken for dead.
+fn patient(settings: &mut BridgeSettings) {
+    settings.heartbeat_interval = 40.0;
+}
+
 /// A world behind Envoy with one bridge.
 async fn stage() -> (World, Running, Edge) {
     let world = World::start().await;
-    let bridge = Running::start(&world).await;
+    let bridge = Running::with(&[&world.replica], patient).await;
     let edge = Edge::start(&[world.replica.address], &[bridge.address]).await;
     (world, bridge, edge)
 }
@@ -303,7 +311,7 @@ async fn each_of_three_bridges_and_servers_gives_each_client_one_copy() {
     let (second, third) = (world.another_replica().await, world.another_replica().await);
     let mut bridges = Vec::new();
     for replica in [&world.replica, &second, &third] {
-        bridges.push(Running::with(&[replica], |_| {}).await);
+        bridges.push(Running::with(&[replica], patient).await);
     }
     let doors: Vec<SocketAddr> = bridges.iter().map(|bridge| bridge.address).collect();
     let edge = Edge::start(&[world.replica.address, second.address, third.address], &doors).await;
@@ -381,6 +389,95 @@ async fn a_message_with_a_topic_is_heard_by_who_subscribed_to_it() {
     tell("Tres", "", 2).await;
     assert_eq!(subscribed.news().await["data"]["title"], "Tres");
     assert_eq!(other.news().await["data"]["title"], "Tres");
+}
+
+/// The next `dashboard_update`.
+async fn counts(client: &mut Client) -> Value {
+    loop {
+        let envelope = client.news().await;
+        if envelope["event_type"] == "dashboard_update" {
+            return envelope;
+        }
+    }
+}
+
+#[tokio::test]
+async fn how_much_is_open_is_told_to_who_asks_and_to_who_subscribed() {
+    let (world, _bridge, edge) = stage().await;
+    let (supervisor, agent) = (world.supervisor().await, world.agent().await);
+    let ask = r#"{"event_type":"dashboard_update"}"#;
+    // The second sits down at the watch of the first, which was told at its beginning.
+    let mut first = Client::welcomed(edge.address, &supervisor.token).await;
+    let mut second = Client::welcomed(edge.address, &supervisor.token).await;
+    for client in [&mut first, &mut second] {
+        client.say(ask).await;
+        let told = counts(client).await;
+        let data = told["data"].as_object().unwrap();
+        let none = ["completed_tasks", "active_efectivos", "available_efectivos", "busy_efectivos"];
+        for key in none {
+            assert_eq!(data[key], Value::Null, "nobody counts it");
+        }
+        for key in [
+            "total_tasks",
+            "active_tasks",
+            "pending_tasks",
+            "paused_tasks",
+            "overdue_tasks",
+            "emergencies",
+            "alerts_count",
+        ] {
+            assert_eq!(data[key], 0, "{told}");
+        }
+        assert!(data["last_updated"].is_string());
+        assert_eq!(data.len(), 12);
+        assert_eq!(told["topic"], Value::Null);
+    }
+    // The one topic is the older product's, the other what its own page subscribes to.
+    first
+        .say(r#"{"event_type":"subscribe","data":{"events":["dashboard:kpis"]}}"#)
+        .await;
+    first.rest().await;
+    let mut third = Client::welcomed(edge.address, &world.administrator().await.token).await;
+    third
+        .say(r#"{"event_type":"subscribe","data":{"events":["task_created","dashboard_update"]}}"#)
+        .await;
+    // Who subscribes is told at once where things stand, or as soon as they change.
+    urgent(&supervisor, "Incendio", pb::TaskPriority::Critical).await;
+    let mut names = Vec::new();
+    for client in [&mut first, &mut third] {
+        let told = loop {
+            let told = counts(client).await;
+            if told["data"]["total_tasks"] == 1 {
+                break told;
+            }
+        };
+        assert_eq!(
+            (&told["topic"], &told["data"]["pending_tasks"], &told["data"]["alerts_count"]),
+            (&json!("dashboard:kpis"), &json!(1), &json!(1))
+        );
+        names.push(told["message_id"].clone());
+    }
+    // Who did not subscribe hears of the task and of nothing else, and reads the new counts when it asks.
+    let heard = second.rest().await;
+    assert_eq!(kinds(&heard), ["task_created", "alert"]);
+    loop {
+        second.say(ask).await;
+        if counts(&mut second).await["data"]["total_tasks"] == 1 {
+            break;
+        }
+    }
+    // A field agent does not see it.
+    let mut field = Client::welcomed(edge.address, &agent.token).await;
+    field.say(ask).await;
+    let answer = field.news().await;
+    assert_eq!(
+        (&answer["event_type"], &answer["data"]["error"]),
+        (&json!("error"), &json!("The user doesn't have enough privileges"))
+    );
+    // Nobody's socket is not answered.
+    let mut nobody = Client::welcomed(edge.address, "").await;
+    nobody.say(ask).await;
+    assert_eq!(nobody.rest().await, Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -508,6 +605,13 @@ async fn a_full_bridge_and_a_user_with_too_many_sockets_are_refused() {
     drop(first);
     bridge.until("the first has left", |stats| stats.websockets == 2).await;
     Client::welcomed(edge.address, &supervisor.token).await;
+}
+
+#[tokio::test]
+async fn what_is_no_page_is_told_in_the_older_words() {
+    let (_world, _bridge, edge) = stage().await;
+    let told = page(&edge, "GET", "/ws/nothing", "", None).await;
+    assert_eq!(told, (404, json!({ "detail": "Not Found" })));
 }
 
 #[tokio::test]

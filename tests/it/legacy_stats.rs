@@ -10,6 +10,7 @@ const FORGET_AGENT: &str = "/api/v1/stats/invalidate/user/{agent}";
 const KEY: &str = "/api/v1/cache/invalidate/gad:stats:user:999:days:30";
 const PATTERN: &str = "/api/v1/cache/invalidate-pattern/stats:user:*";
 const COMMAND: &str = "/api/v1/admin/agent/command";
+const SEND: &str = "/api/v1/admin/telegram/send";
 const NOT_YOURS: &str = "No tienes permiso para ver estadísticas de otro usuario";
 
 fn told(days: i32) -> Value {
@@ -32,7 +33,7 @@ fn told(days: i32) -> Value {
 
 /// Every path and its refusals.
 pub fn rows() -> Vec<Row> {
-    [stats(), cache(), commands()].concat()
+    [stats(), cache(), commands(), messages()].concat()
 }
 
 fn stats() -> Vec<Row> {
@@ -112,6 +113,15 @@ fn cache() -> Vec<Row> {
             "/api/v1/cache/invalidate-pattern/a%0Ab",
         )
         .gives(422, gad_invalid(json!(["path", "pattern"]), "value_error")),
+        post(
+            "StatsService.InvalidateCachePattern",
+            "",
+            "/api/v1/cache/invalidate-pattern/stats/user/*",
+        )
+        .gives(
+            200,
+            json!({ "message": "0 claves invalidadas con el patrón stats/user/*", "deleted_count": 0 }),
+        ),
         post("StatsService.InvalidateCachePattern", "", long).gives(200, json!({ "message": "$", "deleted_count": 0 })),
         pattern("FORBIDDEN").of(Who::Agent).gives(400, detail(PRIVILEGES)),
         pattern("SIGNED_OUT").of(Who::Nobody).gives(401, detail("Not authenticated")),
@@ -150,6 +160,13 @@ fn commands() -> Vec<Row> {
     };
     vec![
         run("").json(of("SYSTEM_STATUS")).gives(200, done("SYSTEM_STATUS", status)),
+        // As the older product's own script calls it.
+        run("")
+            .json(json!({ "command": "CLEAR_CACHE", "admin_override": true }))
+            .gives(200, done("CLEAR_CACHE", Value::Null)),
+        run("INVALID_FIELD")
+            .json(json!({ "payload": {} }))
+            .gives(422, gad_invalid(json!(["body", "action"]), "missing")),
         run("").json(of("CLEAR_CACHE")).gives(200, done("CLEAR_CACHE", Value::Null)),
         run("INVALID_FIELD")
             .json(of("DROP_DATABASE"))
@@ -161,6 +178,46 @@ fn commands() -> Vec<Row> {
         run("SIGNED_OUT")
             .of(Who::Nobody)
             .json(of("SYSTEM_STATUS"))
+            .gives(401, detail("Not authenticated")),
+    ]
+}
+
+fn messages() -> Vec<Row> {
+    let send = |reason| {
+        Row::get("StatsService.SendTelegram", reason, SEND)
+            .by(Method::POST)
+            .of(Who::Administrator)
+    };
+    let of = |group: &str| json!({ "group": group, "message": "[TEST] Auditoria cumplimiento OK", "type": "normal" });
+    let queued = |group: &str, kind: &str, recipients: i64| {
+        json!({
+            "status": "queued",
+            "message": "Mensaje en cola: todavía no hay un bot de Telegram configurado",
+            "group": group,
+            "type": kind,
+            "recipients": recipients,
+            "message_id": "$",
+            "timestamp": "$",
+        })
+    };
+    vec![
+        send("").json(of("general")).gives(200, queued("general", "normal", 0)),
+        send("")
+            .json(json!({ "message": "🚔 Reportar\ncada 15 min", "group": null, "extra": 1 }))
+            .gives(200, queued("general", "normal", 0)),
+        send("INVALID_FIELD")
+            .json(of("amigos"))
+            .gives(422, gad_invalid(json!(["body", "group"]), "value_error")),
+        send("INVALID_FIELD")
+            .json(json!({ "group": "general", "type": "normal" }))
+            .gives(422, gad_invalid(json!(["body", "message"]), "missing")),
+        send("FORBIDDEN")
+            .of(Who::Supervisor)
+            .json(of("general"))
+            .gives(400, detail(PRIVILEGES)),
+        send("SIGNED_OUT")
+            .of(Who::Nobody)
+            .json(of("general"))
             .gives(401, detail("Not authenticated")),
     ]
 }

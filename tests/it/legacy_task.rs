@@ -25,7 +25,11 @@ const NOBODY_COMES: &str = "No efectivos with location data available";
 pub const ELSEWHERE: &[(&str, usize, &str, &str)] = &[
     ("TaskService.RaiseEmergency", 0, "", RAISING),
     ("TaskService.DeleteTask", 0, "ILLEGAL_STEP", RAISING),
+    ("TaskService.UpdateTask", 0, "PROOF_REQUIRED", PROVING),
+    ("TaskService.UpdateTask", 0, "DEPENDENCY_UNFINISHED", WAITING),
 ];
+const PROVING: &str = "legacy_doors::no_older_door_finishes_a_task_that_lacks_proof";
+const WAITING: &str = "legacy_doors::no_older_door_begins_a_task_that_waits_for_another";
 const RAISING: &str = "legacy_task::an_emergency_is_a_task_with_the_nearest_on_it";
 
 /// Numbers of the template's people: the supervisor's user, the agents of `agente@` and of its colleague.

@@ -28,7 +28,13 @@ const PATH_OF_ANA: &str = "/api/v1/telegram/auth/5000000001";
 const UNKNOWN: &str = "Usuario con telegram_id 5000000009 no encontrado";
 
 /// Where what no row gives is tested.
-pub const ELSEWHERE: &[(&str, usize, &str, &str)] = &[("TelegramService.VerifyToken", 0, "", TOKENS)];
+pub const ELSEWHERE: &[(&str, usize, &str, &str)] = &[
+    ("TelegramService.VerifyToken", 0, "", TOKENS),
+    ("TelegramService.FinalizeTelegramTask", 0, "PROOF_REQUIRED", PROVING),
+    ("TelegramService.FinalizeTelegramTask", 0, "DEPENDENCY_UNFINISHED", WAITING),
+];
+const PROVING: &str = "legacy_doors::no_older_door_finishes_a_task_that_lacks_proof";
+const WAITING: &str = "legacy_doors::no_older_door_begins_a_task_that_waits_for_another";
 const TOKENS: &str = "legacy_telegram::a_token_says_who_it_is_for_a_week_and_opens_nothing";
 
 fn person(name: &str, number: i64, level: i32) -> Row {

@@ -282,6 +282,7 @@ fn alter(method: &MethodDescriptor, request: &mut Value) {
         "UpdateLocationPrecision" => request["meters"] = json!(5),
         "SetNationalId" => request["national_id"] = json!("99999999"),
         "CheckIn" => request["reason"] = json!("Otra razón"),
+        "CreateMessage" => request["text"] = json!("Reunión en una hora"),
         "CreateAnnouncement" => request["title"] = json!("Otro título"),
         _ => request["etag"] = json!("r0"),
     }

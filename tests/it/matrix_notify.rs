@@ -10,7 +10,7 @@ use crate::{
 
 /// The rows.
 pub fn rows() -> Vec<Row> {
-    [bell(), rules(), deliveries(), webhooks(), statistics()].concat()
+    [bell(), rules(), deliveries(), messages(), webhooks(), statistics()].concat()
 }
 
 /// A rule of these webhooks, with a number or none.
@@ -130,6 +130,20 @@ fn deliveries() -> Vec<Row> {
             json!({ "id": "$undelivered" }),
         ),
         row("ReplayDelivery", "INVALID_FIELD", Administrator, json!({ "id": 0 })),
+    ]
+}
+
+fn messages() -> Vec<Row> {
+    let to =
+        |audience: &str| json!({ "audience": audience, "urgency": "MESSAGE_URGENCY_ALERT", "text": "Reunión en 30 minutos" });
+    vec![
+        good("CreateMessage", Administrator, to("MESSAGE_AUDIENCE_SUPERVISORS")),
+        row(
+            "CreateMessage",
+            "INVALID_FIELD",
+            Administrator,
+            to("MESSAGE_AUDIENCE_UNSPECIFIED"),
+        ),
     ]
 }
 

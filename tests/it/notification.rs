@@ -43,7 +43,7 @@ impl Hands {
 }
 
 /// Telegram and webhooks are this server.
-fn told_by(hooks: &Hooks, settings: &mut ServeSettings) {
+pub fn told_by(hooks: &Hooks, settings: &mut ServeSettings) {
     settings.notify.telegram_bot_token = Some("12:secret".into());
     settings.notify.telegram_api_url = hooks.url("");
     settings.notify.webhook_networks = vec!["127.0.0.0/8".parse().unwrap()];
@@ -51,9 +51,11 @@ fn told_by(hooks: &Hooks, settings: &mut ServeSettings) {
     settings.notify.webhook_http = true;
 }
 
-const TELEGRAM: &str = "/bot12:secret/sendMessage";
+/// Where messages of Telegram go.
+pub const TELEGRAM: &str = "/bot12:secret/sendMessage";
 
-async fn webhook(administrator: &Person, url: &str) -> (i64, String) {
+/// Adds a webhook; gives its number and secret.
+pub async fn webhook(administrator: &Person, url: &str) -> (i64, String) {
     let request = pb::CreateWebhookRequest {
         webhook: Some(pb::Webhook {
             display_name: "Sala de crisis".to_owned(),
@@ -74,7 +76,8 @@ fn of_new_tasks() -> pb::NotificationRule {
     }
 }
 
-async fn rule(administrator: &Person, rule: pb::NotificationRule) -> i64 {
+/// Adds a rule.
+pub async fn rule(administrator: &Person, rule: pb::NotificationRule) -> i64 {
     let request = pb::CreateNotificationRuleRequest {
         rule: Some(rule),
         ..Default::default()
@@ -83,7 +86,8 @@ async fn rule(administrator: &Person, rule: pb::NotificationRule) -> i64 {
     made.unwrap().into_inner().id
 }
 
-async fn deliveries(administrator: &Person, state: DeliveryState) -> Vec<pb::Delivery> {
+/// Messages in a state, the latest first.
+pub async fn deliveries(administrator: &Person, state: DeliveryState) -> Vec<pb::Delivery> {
     let request = pb::ListDeliveriesRequest {
         state: state as i32,
         ..Default::default()
@@ -92,7 +96,8 @@ async fn deliveries(administrator: &Person, state: DeliveryState) -> Vec<pb::Del
     answer.into_inner().deliveries
 }
 
-async fn one(administrator: &Person, state: DeliveryState) -> pb::Delivery {
+/// The latest message in a state, as soon as there is one.
+pub async fn one(administrator: &Person, state: DeliveryState) -> pb::Delivery {
     until(&format!("a message is {state:?}"), async || {
         !deliveries(administrator, state).await.is_empty()
     })
@@ -100,13 +105,14 @@ async fn one(administrator: &Person, state: DeliveryState) -> pb::Delivery {
     deliveries(administrator, state).await.remove(0)
 }
 
-async fn bell(person: &Person) -> pb::ListNotificationsResponse {
+/// What somebody was told by the bell.
+pub async fn bell(person: &Person) -> pb::ListNotificationsResponse {
     let request = pb::ListNotificationsRequest::default();
     person.notifications().list_notifications(request).await.unwrap().into_inner()
 }
 
 /// Gives somebody a number at Telegram.
-async fn at_telegram(world: &World, person: &Person) -> i64 {
+pub async fn at_telegram(world: &World, person: &Person) -> i64 {
     let number = 5_000_000 + person.id;
     let sql = "update users set telegram_id = $2 where id = $1";
     world.database().await.execute(sql, &[&person.id, &number]).await.unwrap();

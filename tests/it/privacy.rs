@@ -327,7 +327,8 @@ fn collect(value: &redis::Value, texts: &mut Vec<String>) {
     }
 }
 
-fn erase(user_id: i64, reason: &str) -> pb::ErasePersonRequest {
+/// To erase somebody.
+pub fn erase(user_id: i64, reason: &str) -> pb::ErasePersonRequest {
     pb::ErasePersonRequest {
         user_id,
         reason: reason.to_owned(),

@@ -21,11 +21,12 @@ use gad::{
         dependency_service_client::DependencyServiceClient, dispatch_service_client::DispatchServiceClient,
         emergency_service_client::EmergencyServiceClient, event_service_client::EventServiceClient,
         geo_service_client::GeoServiceClient, geofence_service_client::GeofenceServiceClient,
-        notification_service_client::NotificationServiceClient, permission_service_client::PermissionServiceClient,
-        privacy_service_client::PrivacyServiceClient, statistics_service_client::StatisticsServiceClient,
-        sync_service_client::SyncServiceClient, task_service_client::TaskServiceClient,
-        template_service_client::TemplateServiceClient, user_service_client::UserServiceClient,
-        webhook_service_client::WebhookServiceClient, zone_service_client::ZoneServiceClient,
+        message_service_client::MessageServiceClient, notification_service_client::NotificationServiceClient,
+        permission_service_client::PermissionServiceClient, privacy_service_client::PrivacyServiceClient,
+        statistics_service_client::StatisticsServiceClient, sync_service_client::SyncServiceClient,
+        task_service_client::TaskServiceClient, template_service_client::TemplateServiceClient,
+        user_service_client::UserServiceClient, webhook_service_client::WebhookServiceClient,
+        zone_service_client::ZoneServiceClient,
     },
     seed,
     serve::Server,
@@ -176,6 +177,11 @@ impl Person {
     /// Notifications.
     pub fn notifications(&self) -> NotificationServiceClient<Door> {
         NotificationServiceClient::new(self.door.clone())
+    }
+
+    /// Messages to groups.
+    pub fn messages(&self) -> MessageServiceClient<Door> {
+        MessageServiceClient::new(self.door.clone())
     }
 
     /// Webhooks.

@@ -170,13 +170,18 @@ pub struct Template(Vec<Part>);
 enum Part {
     Word(String),
     Name(String),
+    /// The rest of the path, with its slashes: `{name=**}`.
+    Rest(String),
 }
 
 impl Template {
     /// From its text.
     pub fn of(path: &str) -> Self {
         let part = |part: &str| match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(name) => Part::Name(name.to_owned()),
+            Some(name) => match name.strip_suffix("=**") {
+                Some(name) => Part::Rest(name.to_owned()),
+                None => Part::Name(name.to_owned()),
+            },
             None => Part::Word(part.to_owned()),
         };
         Self(path.trim_matches('/').split('/').map(part).collect())
@@ -187,6 +192,7 @@ impl Template {
         let parts = self.0.iter().map(|part| match part {
             Part::Word(word) => format!("/{word}"),
             Part::Name(_) => "/[^/?]+".to_owned(),
+            Part::Rest(_) => "/[^?]+".to_owned(),
         });
         parts.collect()
     }
@@ -194,23 +200,30 @@ impl Template {
     /// Its names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
-            Part::Name(name) => Some(name.as_str()),
+            Part::Name(name) | Part::Rest(name) => Some(name.as_str()),
             Part::Word(_) => None,
         })
     }
 
     /// What a path says under each name; none if it is another path. A slash at the end does not matter.
     pub fn fit<'a>(&'a self, path: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
-        let mut given = path.trim_matches('/').split('/');
+        let mut left = Some(path.trim_matches('/'));
         let mut named = Vec::new();
         for part in &self.0 {
-            match (part, given.next()?) {
-                (Part::Word(word), given) if word != given => return None,
-                (Part::Word(_), _) => {}
-                (Part::Name(name), given) => named.push((name.as_str(), given)),
+            let (given, rest) =
+                left.map(|left| left.split_once('/').map_or((left, None), |(given, rest)| (given, Some(rest))))?;
+            match part {
+                Part::Word(word) if word != given => return None,
+                Part::Word(_) => {}
+                Part::Name(name) => named.push((name.as_str(), given)),
+                Part::Rest(name) => {
+                    named.push((name.as_str(), left?));
+                    return Some(named);
+                }
             }
+            left = rest;
         }
-        given.next().is_none().then_some(named)
+        left.is_none().then_some(named)
     }
 }
 
@@ -226,6 +239,9 @@ mod tests {
         for other in ["/api/v1/users/7", "/api/v1/users/7/loans/1", "/api/v1/items/7/loans", "/"] {
             assert_eq!(template.fit(other), None, "{other}");
         }
+        let rest = Template::of("/api/v1/cache/{pattern=**}");
+        assert_eq!(rest.fit("/api/v1/cache/a/b/"), Some(vec![("pattern", "a/b")]));
+        assert_eq!(rest.fit("/api/v1/cache/"), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, Either};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
+use jiff::Timestamp;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Value as Field};
 use serde_json::{Map, Value};
@@ -33,10 +34,17 @@ use tower::{Layer, Service};
 
 use self::declared::{Answer, Method, Methods};
 use crate::{
+    clock::Clock,
     error::{Error, Result},
-    pb::{REQUESTS, google::api::HttpBody, legacy::Form},
+    pb::{
+        REQUESTS,
+        google::api::HttpBody,
+        legacy::{Dialect, Form},
+    },
 };
 
+/// Seconds that calls are counted over.
+const WINDOW: u32 = 60;
 /// Path as the caller sent it; Envoy sets it on what it transcoded, and on nothing else.
 const ORIGINAL_PATH: HeaderName = HeaderName::from_static("x-envoy-original-path");
 /// The method that a transcoded request calls, if it is one of the older products'.
@@ -77,7 +85,7 @@ impl Asked {
         Self {
             path: path.to_owned(),
             query: query.to_owned(),
-            with_token: headers.contains_key(header::AUTHORIZATION)
+            with_token: headers.get(header::AUTHORIZATION).is_some_and(is_bearer)
                 || cookies.any(|cookie| cookie.trim_start().starts_with("access_token=")),
             method,
         }
@@ -93,6 +101,12 @@ impl Asked {
         let mut templates = self.method.templates.iter();
         templates.find_map(|template| template.fit(&self.path)).unwrap_or_default()
     }
+}
+
+/// Whether a header is of the kind that the older products took for a token; another is none.
+fn is_bearer(header: &HeaderValue) -> bool {
+    let scheme = header.to_str().ok().and_then(|header| header.split_whitespace().next());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
 }
 
 /// A JSON answer; an empty one has no content.
@@ -120,7 +134,12 @@ fn respond(status: StatusCode, mut headers: HeaderMap, body: impl Into<Bytes>) -
 
 /// Prints answers and refusals; stands outside of everything that may refuse.
 #[derive(Debug, Clone)]
-pub struct PrintLayer(pub Methods);
+pub struct PrintLayer {
+    /// What is declared of the older products' RPCs.
+    pub methods: Methods,
+    /// Time.
+    pub clock: Clock,
+}
 
 impl<S> Layer<S> for PrintLayer {
     type Service = Print<S>;
@@ -128,7 +147,7 @@ impl<S> Layer<S> for PrintLayer {
     fn layer(&self, inner: S) -> Print<S> {
         Print {
             inner,
-            methods: Arc::clone(&self.0),
+            layer: self.clone(),
         }
     }
 }
@@ -137,7 +156,7 @@ impl<S> Layer<S> for PrintLayer {
 #[derive(Debug, Clone)]
 pub struct Print<S> {
     inner: S,
-    methods: Methods,
+    layer: PrintLayer,
 }
 
 impl<S> Service<Request<Body>> for Print<S>
@@ -154,27 +173,56 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Some(method) = method_of(&self.methods, &request) else {
+        let Some(method) = method_of(&self.layer.methods, &request) else {
             return Either::Left(self.inner.call(request));
         };
         let asked = Asked::of(method, request.headers());
+        let clock = self.layer.clock.clone();
         let answering = self.inner.call(request);
-        Either::Right(Box::pin(async move { Ok(print(&asked, answering.await?).await) }))
+        Either::Right(Box::pin(async move {
+            let response = answering.await?;
+            Ok(print(&asked, response, clock.now()).await)
+        }))
     }
 }
 
-async fn print(asked: &Asked, mut response: Response<Body>) -> Response<Body> {
+async fn print(asked: &Asked, mut response: Response<Body>, now: Timestamp) -> Response<Body> {
     let heard = response.extensions_mut().remove::<Heard>().unwrap_or_default();
+    let dialect = asked.answer(&heard).dialect;
+    let mut printed = printed(asked, &heard, response, now).await;
+    if dialect == Dialect::GrupoGad {
+        mark(&mut printed);
+    }
+    printed
+}
+
+/// What GRUPO_GAD's clients find beside every answer.
+fn mark(response: &mut Response<Body>) {
+    let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let headers = response.headers_mut();
+    headers.insert("x-government-service", HeaderValue::from_static("GRUPO_GAD"));
+    if headers.contains_key("x-ratelimit-limit") {
+        headers.insert("x-ratelimit-window", HeaderValue::from(WINDOW));
+    }
+    if refused {
+        headers.insert(
+            "x-ratelimit-policy",
+            HeaderValue::from_static("government_citizen_protection"),
+        );
+    }
+}
+
+async fn printed(asked: &Asked, heard: &Heard, response: Response<Body>, now: Timestamp) -> Response<Body> {
     if let Some(status) = Status::from_header_map(response.headers()) {
-        return refuse::refuse(asked, &heard, &status, response.into_parts().0.headers);
+        return refuse::refuse(asked, heard, &status, response.into_parts().0.headers, now);
     }
     if asked.method.streams {
         return response;
     }
     let (head, body) = response.into_parts();
-    match answer(asked, &heard, &head.headers, body).await {
+    match answer(asked, heard, &head.headers, body).await {
         Ok(response) => response,
-        Err(status) => refuse::refuse(asked, &heard, &status, head.headers),
+        Err(status) => refuse::refuse(asked, heard, &status, head.headers, now),
     }
 }
 
@@ -285,7 +333,7 @@ async fn read(method: Arc<Method>, request: Request<Body>, longest: usize, heard
         None => None,
     };
     let raw = raw.transpose().map_err(Error::unreadable)?.unwrap_or_default();
-    let (form, said) = match read::parse(&raw.content_type, &raw.data) {
+    let (form, said) = match read::parse(&raw.content_type, raw.data.into()).await {
         Ok(read) => read,
         Err(fault) => {
             heard.answer = Some(method.choose(Some((Form::Json, &Map::new())), &asked.query));

@@ -1,5 +1,6 @@
 //! Bodies, JSON or forms, as messages; and what is wrong with them, all of it at once, as the older products said it.
 
+use bytes::Bytes;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value as Field};
 use serde_json::{Map, Value};
 
@@ -10,6 +11,12 @@ use crate::{
 
 /// Faults that are told of: a list of a million wrong items is refused in few words.
 const FAULTS: usize = 32;
+
+/// Words for true and false.
+const YES: [&str; 6] = ["true", "1", "t", "yes", "y", "on"];
+const NO: [&str; 6] = ["false", "0", "f", "no", "n", "off"];
+/// A time in numbers above this is in milliseconds.
+const SECONDS: f64 = 2e10;
 
 /// Something in a body that cannot be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +31,22 @@ pub struct Fault {
     pub input: Value,
 }
 
-/// What a body says.
-pub fn parse(content_type: &str, body: &[u8]) -> Result<(Form, Map<String, Value>), Fault> {
+/// What a body says. A form may come in parts: its clients wrote it so or so.
+pub async fn parse(content_type: &str, body: Bytes) -> Result<(Form, Map<String, Value>), Fault> {
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let pairs = form_urlencoded::parse(body);
+        let pairs = form_urlencoded::parse(&body);
         let said = pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())));
         return Ok((Form::Urlencoded, said.collect()));
+    }
+    if kind.eq_ignore_ascii_case("multipart/form-data") {
+        let said = parts(content_type, body).await.map_err(|_| Fault {
+            kind: "multipart_invalid",
+            place: Vec::new(),
+            text: "There was an error parsing the body",
+            input: Value::Null,
+        })?;
+        return Ok((Form::Urlencoded, said));
     }
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok((Form::Json, Map::new()));
@@ -41,11 +57,23 @@ pub fn parse(content_type: &str, body: &[u8]) -> Result<(Form, Map<String, Value
         text,
         input: Value::Null,
     };
-    match serde_json::from_slice(body) {
+    match serde_json::from_slice(&body) {
         Ok(Value::Object(said)) => Ok((Form::Json, said)),
         Ok(_) => Err(fault("model_attributes_type", "Input should be a valid dictionary or object")),
         Err(_) => Err(fault("json_invalid", "JSON decode error")),
     }
+}
+
+async fn parts(content_type: &str, body: Bytes) -> Result<Map<String, Value>, multer::Error> {
+    let boundary = multer::parse_boundary(content_type)?;
+    let whole = futures::stream::once(async { Ok::<_, multer::Error>(body) });
+    let mut parts = multer::Multipart::new(whole, boundary);
+    let mut said = Map::new();
+    while let Some(part) = parts.next_field().await? {
+        let name = part.name().unwrap_or_default().to_owned();
+        said.insert(name, part.text().await?.into());
+    }
+    Ok(said)
 }
 
 /// The message that was said. What it does not know is ignored, null is not sent.
@@ -164,9 +192,16 @@ fn plain(kind: &Kind, said: &Value) -> Result<Field, (&'static str, &'static str
 fn integer(said: &Value) -> Option<i64> {
     match said {
         Value::String(text) => text.trim().parse().ok(),
-        Value::Number(number) => number.as_i64(),
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         _ => None,
     }
+}
+
+/// A number without a fraction, which is a whole one however it is written.
+fn whole(number: f64) -> Option<i64> {
+    // Up to here each whole number is told from the next.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
 fn number(said: &Value) -> Option<f64> {
@@ -181,23 +216,28 @@ fn number(said: &Value) -> Option<f64> {
 fn truth(said: &Value) -> Option<bool> {
     match said {
         Value::Bool(truth) => Some(*truth),
-        Value::String(text) if text.eq_ignore_ascii_case("true") || text == "1" => Some(true),
-        Value::String(text) if text.eq_ignore_ascii_case("false") || text == "0" => Some(false),
+        Value::String(text) => {
+            let said = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+            match (said(&YES), said(&NO)) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            }
+        }
+        Value::Number(number) => match number.as_i64() {
+            Some(1) => Some(true),
+            Some(0) => Some(false),
+            _ => None,
+        },
         _ => None,
     }
 }
 
-/// A time with a zone; without one it is UTC.
+/// A time with a zone; without one it is UTC. Or seconds or milliseconds since 1970.
 fn time(descriptor: &MessageDescriptor, said: &Value) -> Option<DynamicMessage> {
-    let text = said.as_str()?;
-    let time = match text.parse::<jiff::Timestamp>() {
-        Ok(time) => time,
-        Err(_) => text
-            .parse::<jiff::civil::DateTime>()
-            .ok()?
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .ok()?
-            .timestamp(),
+    let time = match written(said) {
+        Some(time) => time,
+        None => since_1970(number(said)?)?,
     };
     let wire = prost_types::Timestamp {
         seconds: time.as_second(),
@@ -208,8 +248,23 @@ fn time(descriptor: &MessageDescriptor, said: &Value) -> Option<DynamicMessage> 
     Some(message)
 }
 
+fn written(said: &Value) -> Option<jiff::Timestamp> {
+    let text = said.as_str()?;
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Some(time);
+    }
+    let time = text.parse::<jiff::civil::DateTime>().ok()?;
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
+fn since_1970(number: f64) -> Option<jiff::Timestamp> {
+    let seconds = if number.abs() > SECONDS { number / 1000.0 } else { number };
+    jiff::Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
     use serde_json::json;
 
     use super::*;
@@ -271,6 +326,70 @@ mod tests {
             assert_eq!(faults, []);
             let task: crate::pb::Task = message.transcode_to().unwrap();
             assert_eq!(task.planned_start_time.unwrap().seconds, 1_772_359_200, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_may_be_a_number() {
+        for said in [
+            json!(1_772_359_200),
+            json!(1_772_359_200_000_i64),
+            json!("1772359200"),
+            json!(1_772_359_200.0),
+        ] {
+            let (message, faults) = read("gad.v1.Task", &json!({ "planned_start_time": said }));
+            assert_eq!(faults, []);
+            let task: crate::pb::Task = message.transcode_to().unwrap();
+            assert_eq!(task.planned_start_time.unwrap().seconds, 1_772_359_200, "{said}");
+        }
+        for said in [json!(1e300), json!(true), json!("1e999"), json!([1])] {
+            let (_, faults) = read("gad.v1.Task", &json!({ "planned_start_time": said }));
+            assert_eq!(faults[0].kind, "datetime_parsing", "{said}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_truths_are_taken_as_they_were_taken() {
+        for (said, expected) in [
+            (json!("7"), Some(7)),
+            (json!(7.0), Some(7)),
+            (json!(7.5), None),
+            (json!(1e300), None),
+        ] {
+            assert_eq!(integer(&said), expected, "{said}");
+        }
+        for (said, expected) in [
+            (json!(1), Some(true)),
+            (json!("Off"), Some(false)),
+            (json!("YES"), Some(true)),
+            (json!(2), None),
+            (json!("quizás"), None),
+        ] {
+            assert_eq!(truth(&said), expected, "{said}");
+        }
+    }
+
+    fn parse(kind: &str, body: &[u8]) -> Result<(Form, Map<String, Value>), Fault> {
+        let body = Bytes::copy_from_slice(body);
+        super::parse(kind, body).now_or_never().unwrap()
+    }
+
+    #[test]
+    fn a_form_may_come_in_parts() {
+        let kind = "multipart/form-data; boundary=X";
+        let body = "--X\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\na@b\r\n--X\r\n\
+                    Content-Disposition: form-data; name=\"password\"\r\n\r\nc d\r\n--X--\r\n";
+        let (form, said) = parse(kind, body.as_bytes()).unwrap();
+        assert_eq!(
+            (form, Value::from(said)),
+            (Form::Urlencoded, json!({"username": "a@b", "password": "c d"}))
+        );
+        for (kind, body) in [(kind, "--X\r\nContent"), (kind, ""), ("multipart/form-data", "--X--")] {
+            assert_eq!(
+                parse(kind, body.as_bytes()).unwrap_err().kind,
+                "multipart_invalid",
+                "{kind} {body}"
+            );
         }
     }
 

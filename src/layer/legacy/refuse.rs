@@ -1,13 +1,14 @@
 //! Refusals as JSON, in the words of the product whose path it is.
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use jiff::Timestamp;
 use prost_reflect::FieldDescriptor;
 use serde_json::{Map, Value, json};
 use tonic::{Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{
-    Asked, Heard,
+    Asked, Heard, WINDOW,
     declared::{Answer, Refusal},
     dialect,
     read::Fault,
@@ -21,11 +22,8 @@ use crate::{
     },
 };
 
-/// Seconds that calls are counted over.
-const WINDOW: u32 = 60;
-
 /// The refusal that a status is.
-pub fn refuse(asked: &Asked, heard: &Heard, status: &Status, headers: HeaderMap) -> Response<Body> {
+pub fn refuse(asked: &Asked, heard: &Heard, status: &Status, headers: HeaderMap, now: Timestamp) -> Response<Body> {
     let answer = asked.answer(heard);
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.as_str()).unwrap_or_default();
@@ -51,7 +49,7 @@ pub fn refuse(asked: &Asked, heard: &Heard, status: &Status, headers: HeaderMap)
         (Some(text), ..) => json!({ "detail": text }),
         (None, ErrorReason::InvalidField, Dialect::Recway | Dialect::Inventory) => json!({ "detail": faults }),
         (None, ErrorReason::InvalidField, _) => json!({ "detail": "Validation Error", "errors": faults }),
-        (None, ErrorReason::RateLimited, Dialect::GrupoGad) => too_many(&details, &headers),
+        (None, ErrorReason::RateLimited, Dialect::GrupoGad) => too_many(&details, &headers, now),
         (None, ..) => {
             let localized = details.localized_message().map(|message| message.message.as_str());
             let text = words.map(|words| words.1).or(localized).unwrap_or(status.message());
@@ -165,12 +163,7 @@ fn violated(answer: &Answer, asked: &Asked, heard: &Heard, path: &str, text: &st
         Some(into) if into.name() == first => steps(into, rest),
         Some(_) if path.is_empty() => Vec::new(),
         Some(into) if input.get_field_by_name(first).is_none() => steps(into, path.rsplit('.').next().unwrap_or(path)),
-        _ => {
-            let mut templates = asked.method.templates.iter();
-            let named = templates.any(|template| template.names().any(|name| name == first));
-            let place = json!([if named { "path" } else { "query" }, path]);
-            return json!({ "type": "value_error", "loc": place, "msg": text });
-        }
+        _ => return beside(asked, first, path, text),
     };
     let said = Value::from(heard.said.clone());
     let input = place.iter().try_fold(&said, found);
@@ -182,6 +175,28 @@ fn violated(answer: &Answer, asked: &Asked, heard: &Heard, path: &str, text: &st
         error["input"] = json!(input);
     }
     error["loc"] = [vec![json!("body")], place].concat().into();
+    error
+}
+
+/// A rule that a part of the path or a parameter breaks.
+fn beside(asked: &Asked, first: &str, path: &str, text: &str) -> Value {
+    let mut templates = asked.method.templates.iter();
+    let in_path = templates.any(|template| template.names().any(|name| name == first));
+    let named = asked.named().into_iter().find(|(name, _)| *name == first);
+    let mut parameters = form_urlencoded::parse(asked.query.as_bytes());
+    let said = match named {
+        Some((_, said)) => Some(said.to_owned()),
+        None => parameters.find(|(name, _)| name == path).map(|(_, said)| said.into_owned()),
+    };
+    let mut error = match said {
+        None if !in_path => json!({ "type": "missing", "msg": "Field required" }),
+        _ => json!({ "type": "value_error", "msg": text }),
+    };
+    let place = json!([if in_path { "path" } else { "query" }, path]);
+    if !is_secret(&place[1]) {
+        error["input"] = json!(said);
+    }
+    error["loc"] = place;
     error
 }
 
@@ -217,7 +232,7 @@ fn is_secret(step: &Value) -> bool {
 }
 
 /// GRUPO_GAD's own form, with `detail` for those who read only that.
-fn too_many(details: &ErrorDetails, headers: &HeaderMap) -> Value {
+fn too_many(details: &ErrorDetails, headers: &HeaderMap, now: Timestamp) -> Value {
     let wait = details.retry_info().and_then(|info| info.retry_delay);
     let seconds = wait.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
     let limit = headers.get("x-ratelimit-limit").and_then(|limit| limit.to_str().ok());
@@ -232,6 +247,13 @@ fn too_many(details: &ErrorDetails, headers: &HeaderMap) -> Value {
     body.insert("retry_after_seconds".to_owned(), json!(seconds));
     body.insert("rate_limit".to_owned(), json!(limit));
     body.insert("window_seconds".to_owned(), json!(WINDOW));
+    body.insert(
+        "details".to_owned(),
+        json!("Hay un límite de llamadas para que el servicio alcance a todos."),
+    );
+    body.insert("government_service".to_owned(), json!("GRUPO_GAD"));
+    body.insert("citizen_support".to_owned(), json!("Si necesita ayuda, escriba al soporte."));
+    body.insert("timestamp".to_owned(), json!(now.to_string()));
     Value::Object(body)
 }
 

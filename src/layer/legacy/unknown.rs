@@ -1,5 +1,7 @@
 //! Paths that the older products do not have, and methods that a path of theirs does not have.
 
+use std::collections::BTreeSet;
+
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use prost_reflect::DescriptorPool;
 use serde_json::json;
@@ -36,15 +38,15 @@ impl Unknown {
     /// What to say to a request that Envoy found no RPC for, if it is for one of the older products.
     pub fn answer<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
         let path = request.uri().path();
-        if !path.starts_with(PREFIX) || self.pages.contains(&path) {
+        if !path.starts_with(PREFIX) || self.pages.contains(&path.strip_suffix('/').unwrap_or(path)) {
             return None;
         }
         let there = self.routes.iter().filter(|(template, _)| template.fit(path).is_some());
-        let verbs: Vec<&str> = there.map(|(_, verb)| verb.as_str()).collect();
+        let verbs: BTreeSet<&str> = there.map(|(_, verb)| verb.as_str()).collect();
         let mut headers = HeaderMap::new();
         let wrong_verb = !verbs.is_empty() && !verbs.contains(&request.method().as_str());
         let (status, text) = if wrong_verb {
-            headers.extend(HeaderValue::try_from(verbs.join(", ")).map(|verbs| (header::ALLOW, verbs)));
+            headers.extend(HeaderValue::try_from(Vec::from_iter(verbs).join(", ")).map(|verbs| (header::ALLOW, verbs)));
             (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         } else {
             (StatusCode::NOT_FOUND, "Not Found")

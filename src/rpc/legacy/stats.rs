@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use super::{checked, in_keys};
 use crate::{
     app::App,
     domain::UserId,
     error::{Error, Missing, Result},
-    pb::legacy::{self as pb, stats_service_server::StatsService},
+    pb::{
+        self as canonical,
+        legacy::{self as pb, stats_service_server::StatsService},
+    },
     rpc::{
-        Call,
+        Call, message,
         user_stats::{self, Stats},
         wire,
     },
@@ -21,6 +25,8 @@ use crate::{
 const DAYS: i32 = 30;
 /// What has no answer of its own, and is forgotten with all answers.
 const ALL: &str = "*";
+/// Keys of GRUPO_GAD that are not those of `gad.v1`.
+const KEYS: [(&str, &str); 3] = [("text", "message"), ("audience", "group"), ("urgency", "type")];
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -91,9 +97,16 @@ impl StatsService for StatsOf {
     async fn run_command(&self, request: Request<pb::RunCommandRequest>) -> Result<Response<pb::CommandAnswer>, Status> {
         let call = Call::of(&request)?;
         let pb::RunCommandRequest { body: _, command } = request.into_inner();
-        let pb::Command { action } = command.unwrap_or_default();
+        let pb::Command { action, command } = command.unwrap_or_default();
+        let missing = || Error::invalid("command.action", "falta", "is missing");
+        let action = action.or(command).ok_or_else(missing)?;
         call.trail.detail("action", action.as_str());
         Ok(run(&self.0, &action).await?)
+    }
+
+    async fn send_telegram(&self, request: Request<pb::SendTelegramRequest>) -> Result<Response<pb::TelegramQueued>, Status> {
+        let sent = send(&self.0, &Call::of(&request)?, request.into_inner()).await;
+        Ok(sent.map_err(|error| in_keys(error, &KEYS))?)
     }
 }
 
@@ -159,6 +172,45 @@ async fn cache_stats(app: &App) -> pb::CacheStats {
         evicted_keys: number(evicted),
         prefix: app.cache.prefix().to_owned(),
     }
+}
+
+/// Sends a message to a group; the rule has let none but these words through.
+async fn send(app: &App, call: &Call, request: pb::SendTelegramRequest) -> Result<Response<pb::TelegramQueued>> {
+    use canonical::{MessageAudience as Audience, MessageUrgency as Urgency};
+    let pb::SendTelegramRequest { body: _, mensaje } = request;
+    let pb::TelegramMessage { group, message, kind } = mensaje.unwrap_or_default();
+    let (group, kind) = (group.unwrap_or("general".to_owned()), kind.unwrap_or("normal".to_owned()));
+    let audience = match group.as_str() {
+        "supervisores" => Audience::Supervisors,
+        "emergencias" => Audience::Responders,
+        "operaciones" => Audience::Agents,
+        _ => Audience::Everybody,
+    };
+    let urgency = match kind.as_str() {
+        "info" => Urgency::Info,
+        "alert" => Urgency::Alert,
+        "urgent" => Urgency::Urgent,
+        _ => Urgency::Normal,
+    };
+    let request = canonical::CreateMessageRequest {
+        audience: audience.into(),
+        urgency: urgency.into(),
+        text: message,
+        request_id: String::new(),
+    };
+    let queued = message::create(app, call, checked(request)?).await?;
+    Ok(queued.map(|queued| pb::TelegramQueued {
+        status: "queued".to_owned(),
+        message: match queued.sendable {
+            true => format!("Mensaje en cola para {} destinatarios", queued.recipient_count),
+            false => "Mensaje en cola: todavía no hay un bot de Telegram configurado".to_owned(),
+        },
+        group,
+        kind,
+        recipients: queued.recipient_count,
+        message_id: queued.id,
+        timestamp: queued.create_time,
+    }))
 }
 
 /// Does what a command says; its rule has let none but these through.

@@ -1,12 +1,17 @@
 //! The envelope that every message comes in, with its eleven keys.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
+
+/// Topic of how much is open.
+pub const KPIS: &str = "dashboard:kpis";
+/// The type of message that tells it. Who subscribed to that is meant too: the older product's own page subscribes to types.
+pub const DASHBOARD: &str = "dashboard_update";
 
 /// A message as it is sent.
 #[derive(Debug, Clone)]
@@ -18,6 +23,13 @@ pub struct Message {
 }
 
 impl Message {
+    /// Whether it is for who has subscribed to these topics.
+    pub fn is_for(&self, topics: &HashSet<String>) -> bool {
+        self.topic
+            .as_deref()
+            .is_none_or(|topic| topics.contains(topic) || topic == KPIS && topics.contains(DASHBOARD))
+    }
+
     /// Of something that happened, at this place of the feed.
     pub fn at(cursor: &str, event_type: &str, data: &Value, time: Timestamp, topic: Option<&str>) -> Self {
         Self {

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::envelope::Message;
+use super::envelope::{DASHBOARD, KPIS, Message};
 use crate::pb::{
-    Agent, Announcement, Availability, CheckIn, Event, EventType, Hidden, Position, PositionSource, Task, TaskKind, TaskPriority,
-    TaskState, event::Resource,
+    Agent, Announcement, Availability, CheckIn, Event, EventType, Hidden, Kpi, Position, PositionSource, Task, TaskKind,
+    TaskPriority, TaskState, event::Resource,
 };
 
 /// What older clients hear of an event at this place of the feed: mostly one message, none of what they know nothing of.
@@ -39,8 +39,39 @@ pub fn messages(event: &Event, cursor: &str) -> Vec<Message> {
         }
         Some(Resource::Announcement(words)) => vec![announced(words, cursor, time)],
         Some(Resource::CheckIn(check_in)) if kind == EventType::CheckInMissed => vec![tell("warning", &missed(check_in))],
+        // It is no fact of the feed: several may have one place in it.
+        Some(Resource::Kpi(kpi)) => {
+            let place = format!("{cursor} {time}");
+            vec![Message::at(&place, DASHBOARD, &dashboard(kpi, time), time, Some(KPIS))]
+        }
         _ => Vec::new(),
     }
+}
+
+/// How much is open, with the keys of the older product. Of what it made up and nobody counts it is null.
+pub fn dashboard(kpi: &Kpi, time: Timestamp) -> Value {
+    let Kpi {
+        scheduled_count,
+        in_progress_count,
+        paused_count,
+        overdue_count,
+        emergency_count,
+        urgent_count,
+    } = kpi;
+    json!({
+        "total_tasks": scheduled_count + in_progress_count + paused_count,
+        "active_tasks": in_progress_count,
+        "pending_tasks": scheduled_count,
+        "paused_tasks": paused_count,
+        "overdue_tasks": overdue_count,
+        "emergencies": emergency_count,
+        "alerts_count": urgent_count,
+        "completed_tasks": null,
+        "active_efectivos": null,
+        "available_efectivos": null,
+        "busy_efectivos": null,
+        "last_updated": time.to_string(),
+    })
 }
 
 fn announced(words: &Announcement, cursor: &str, time: Timestamp) -> Message {

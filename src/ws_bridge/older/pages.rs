@@ -51,6 +51,11 @@ pub fn routes() -> Router<Arc<Shared>> {
         .method_not_allowed_fallback(async || refusal(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
 }
 
+/// What is no page.
+pub async fn nothing() -> Response {
+    refusal(StatusCode::NOT_FOUND, "Not Found")
+}
+
 /// An administrator, and the token they came with.
 struct Administrator(String);
 

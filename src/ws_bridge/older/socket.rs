@@ -8,7 +8,12 @@ use metrics::{gauge, histogram};
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep_until, timeout};
 
-use super::{envelope::own, roster::Place, wish};
+use super::{
+    envelope::{DASHBOARD, own},
+    event::dashboard,
+    roster::Place,
+    wish,
+};
 use crate::{
     pb::Noun,
     ws_bridge::{
@@ -45,6 +50,13 @@ pub struct Guest {
     pub _held: (Vec<Entry>, Vec<UserEntry>),
 }
 
+impl Guest {
+    /// Level of who they are; 0: nobody.
+    fn level(&self) -> u8 {
+        if self.known { self.credential.identity().level } else { 0 }
+    }
+}
+
 /// How a socket is over: the client is gone, or we close it with this code and these words.
 enum Over {
     Gone,
@@ -76,16 +88,26 @@ struct Socket {
     budget: FrameBudget,
     heard: Instant,
     pinged: Option<Instant>,
+    /// How much is open, as it was heard last; and whether the client waits for it.
+    counts: Option<Value>,
+    awaits_counts: bool,
 }
 
 /// Serves a socket to its end.
 pub async fn serve(shared: Arc<Shared>, ws: WebSocket, guest: Guest) {
     let _counted = shared.feeds.meter.websocket();
     let _listed = shared.tokens.revocations.list(&guest.credential);
-    let nouns: &[Noun] = if guest.known {
-        &[Noun::Task, Noun::Agent, Noun::Position, Noun::CheckIn, Noun::Announcement]
-    } else {
-        &[Noun::Announcement]
+    let nouns: &[Noun] = match guest.level() {
+        0 => &[Noun::Announcement],
+        1 => &[Noun::Task, Noun::Agent, Noun::Position, Noun::CheckIn, Noun::Announcement],
+        _ => &[
+            Noun::Task,
+            Noun::Agent,
+            Noun::Position,
+            Noun::CheckIn,
+            Noun::Announcement,
+            Noun::Kpi,
+        ],
     };
     let identity = guest.known.then(|| guest.credential.identity());
     let heard = Instant::now();
@@ -95,6 +117,8 @@ pub async fn serve(shared: Arc<Shared>, ws: WebSocket, guest: Guest) {
         topics: HashSet::new(),
         budget: FrameBudget::new(heard),
         pinged: None,
+        counts: None,
+        awaits_counts: false,
         shared,
         ws,
         guest,
@@ -261,10 +285,13 @@ impl Socket {
             };
             let roster = self.shared.older.clone();
             let clock = &self.shared.feeds.clock;
+            if let Some(counts) = item.counts() {
+                self.counts = Some(dashboard(counts, clock.now()));
+            }
             let texts: Vec<Utf8Bytes> = item
                 .older(|| roster.broadcast(clock.now()))
                 .iter()
-                .filter(|message| message.topic.as_deref().is_none_or(|topic| self.topics.contains(topic)))
+                .filter(|message| message.is_for(&self.topics))
                 .map(|message| message.text.clone())
                 .collect();
             for text in texts {
@@ -275,6 +302,9 @@ impl Socket {
             next = if read < BATCH { self.heard_already().await } else { None };
         }
         self.count(sent);
+        if self.awaits_counts && self.counts.is_some() {
+            return self.dashboard().await;
+        }
         self.flush().await
     }
 
@@ -354,6 +384,11 @@ impl Socket {
                 self.shared.older.has_topics(self.place.id, &self.topics);
                 Ok(())
             }
+            Some(DASHBOARD) => match self.guest.level() {
+                0 => Ok(()),
+                1 => self.error("The user doesn't have enough privileges").await,
+                _ => self.dashboard().await,
+            },
             Some("metrics_update") if self.guest.known => self.metrics().await,
             _ => Ok(()),
         }
@@ -383,6 +418,15 @@ impl Socket {
             "level": "info",
         });
         self.tell("notification", &data).await
+    }
+
+    /// How much is open, as soon as that is known.
+    async fn dashboard(&mut self) -> Result<(), Over> {
+        self.awaits_counts = self.counts.is_none();
+        match self.counts.clone() {
+            Some(counts) => self.tell(DASHBOARD, &counts).await,
+            None => Ok(()),
+        }
     }
 
     /// The numbers of this bridge; of others the older product only made some up.
