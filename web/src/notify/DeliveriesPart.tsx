@@ -114,7 +114,7 @@ function DeliveryTable({ deliveries, onReplay }: { deliveries: readonly Delivery
           key: String(one.id),
           cells: [
             one.createTime && format.moment(one.createTime),
-            <What key="what" delivery={one} text={bell.events[one.eventType] ?? bell.other} />,
+            <What key="what" delivery={one} text={one.messageId !== 0n ? w.message : (bell.events[one.eventType] ?? bell.other)} />,
             channels[one.channel],
             whom(one),
             <Badge key="state" tone={tones[one.state]}>
