@@ -182,16 +182,27 @@ pub async fn move_place(tx: &Tx<'_>, epoch: i64, to: Position) -> Result<()> {
     .map(drop)
 }
 
+/// Whether user `x` is a person who may sign in.
+const CAN_READ: &str = "not x.service and x.active and x.delete_time is null and x.erase_time is null";
+
 const OFF_DUTY: &str =
     "exists (select from agents a where a.user_id = u.id and a.delete_time is null and a.duty = 3) as off_duty";
 
+/// Each way to be meant has its index, and gives no more than one page needs.
 static MEANT: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "select {}, {OFF_DUTY} from users u
-         where u.id > $1 and not u.service and u.active and u.delete_time is null and u.erase_time is null
-           and (u.id = any($2) or u.level = any($3)
-                or exists (select from agents a where a.user_id = u.id and a.delete_time is null and a.unit = any($4)))
-         order by u.id limit $5",
+        "with meant as (
+             select x.id from users x where x.id = any($2) and {CAN_READ}
+             union
+             select m.id from unnest($3::smallint[]) l (level)
+             cross join lateral (select x.id from users x where x.level = l.level and x.id > $1 and {CAN_READ}
+                                 order by x.id limit $5) m
+             union
+             select m.id from unnest($4::text[]) n (unit)
+             cross join lateral (select x.id from agents a join users x on x.id = a.user_id
+                                 where a.unit = n.unit and a.delete_time is null and a.user_id > $1 and {CAN_READ}
+                                 order by a.user_id limit $5) m)
+         select {}, {OFF_DUTY} from meant m join users u on u.id = m.id where u.id > $1 order by u.id limit $5",
         user::COLUMNS
     )
 });
