@@ -188,21 +188,24 @@ const CAN_READ: &str = "not x.service and x.active and x.delete_time is null and
 const OFF_DUTY: &str =
     "exists (select from agents a where a.user_id = u.id and a.delete_time is null and a.duty = 3) as off_duty";
 
-/// Each way to be meant has its index, and gives no more than one page needs.
+/// Each way to be meant has its index, and gives no more than a page needs; those of the page are looked up one by one. Asked
+/// for one level or unit by `=`, the planner would walk all people in the order of their numbers instead.
 static MEANT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "with meant as (
-             select x.id from users x where x.id = any($2) and {CAN_READ}
+             select x.id from users x where x.id = any($2) and x.id > $1 and {CAN_READ}
              union
              select m.id from unnest($3::smallint[]) l (level)
-             cross join lateral (select x.id from users x where x.level = l.level and x.id > $1 and {CAN_READ}
-                                 order by x.id limit $5) m
+             cross join lateral (select x.id from users x where x.level between l.level and l.level and x.id > $1 and {CAN_READ}
+                                 order by x.level, x.id limit $5) m
              union
              select m.id from unnest($4::text[]) n (unit)
              cross join lateral (select x.id from agents a join users x on x.id = a.user_id
-                                 where a.unit = n.unit and a.delete_time is null and a.user_id > $1 and {CAN_READ}
-                                 order by a.user_id limit $5) m)
-         select {}, {OFF_DUTY} from meant m join users u on u.id = m.id where u.id > $1 order by u.id limit $5",
+                                 where a.unit between n.unit and n.unit and a.delete_time is null and a.user_id > $1 and {CAN_READ}
+                                 order by a.unit, a.user_id limit $5) m)
+         select u.* from (select id from meant order by id limit $5) m
+         cross join lateral (select {}, {OFF_DUTY} from users u where u.id = m.id offset 0) u
+         order by u.id",
         user::COLUMNS
     )
 });
