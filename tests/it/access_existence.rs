@@ -23,6 +23,8 @@ const BESIDE: &[&str] = &[
     "where c.due_time <=",
     "from emergencies where due_time",
     "from blobs where due_time",
+    "from geofence_places where due_time",
+    "delete from messages",
     "where d.due_time",
     // Types that a connection has not met before.
     "pg_catalog.pg_type",

@@ -467,6 +467,7 @@ async fn grupo_gads_headers_stand_beside_every_answer_of_its_paths() {
             ("GRUPO_GAD", "60"),
             "{path}"
         );
+        assert_eq!(told.header("x-xss-protection"), "1; mode=block");
         assert!(!told.header("x-ratelimit-limit").is_empty());
     }
     assert_eq!(door.get("/api/v1/countries", None).await.header("x-government-service"), "");

@@ -534,6 +534,62 @@ async fn mail_goes_out_in_the_language_of_its_reader() {
     assert!(mail.head.contains(&format!("<{}@", sent.uid)), "{}", mail.head);
 }
 
+/// More supervisors than are read at a time, some of whom may not sign in.
+const CROWD: i32 = 1_203;
+
+#[tokio::test]
+async fn of_a_crowd_everybody_is_told_once_however_a_rule_means_them() {
+    let world = World::start().await;
+    let (administrator, supervisor) = (world.administrator().await, world.supervisor().await);
+    let database = world.database().await;
+    let made = database
+        .execute(
+            "insert into users (uid, email, password_hash, display_name, level, active, create_time, update_time)
+             select gen_random_uuid(), 'multitud' || n || '@gad.example', 'x', 'Multitud ' || n, 2, n % 100 > 0, now(), now()
+             from generate_series(1, $1) n",
+            &[&CROWD],
+        )
+        .await
+        .unwrap();
+    assert_eq!(i32::try_from(made), Ok(CROWD));
+    database
+        .execute(
+            "insert into agents (uid, user_id, code, rank, unit, specialty, duty, duty_time, availability_time, create_time, update_time)
+             select gen_random_uuid(), id, 'M-' || id, '', 'Multitud', '', 1, now(), now(), now(), now()
+             from users where email like 'multitud%'",
+            &[],
+        )
+        .await
+        .unwrap();
+    let told = async |task: i64| -> i64 {
+        let sql = "select count(*) from notifications n join users u on u.id = n.user_id
+                   where n.task_id = $1 and u.email like 'multitud%'";
+        database.query_one(sql, &[&task]).await.unwrap().get(0)
+    };
+    let able = i64::from(CROWD - CROWD / 100);
+    for by in [
+        pb::NotificationRule {
+            levels: vec![UserLevel::Supervisor as i32],
+            user_ids: vec![supervisor.id],
+            ..of_new_tasks()
+        },
+        pb::NotificationRule {
+            units: vec!["Multitud".to_owned()],
+            ..of_new_tasks()
+        },
+    ] {
+        let channels = vec![Channel::Bell as i32];
+        let id = rule(&administrator, pb::NotificationRule { channels, ..by }).await;
+        let task = administrator.task("Para todos").await.id;
+        until("everybody is told", async || told(task).await == able).await;
+        let request = pb::DeleteNotificationRuleRequest {
+            id,
+            ..Default::default()
+        };
+        administrator.notifications().delete_notification_rule(request).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_bell_rings_once_for_each_of_those_who_are_told() {
     let world = World::start().await;

@@ -201,6 +201,7 @@ fn mark(response: &mut Response<Body>) {
     let refused = response.status() == StatusCode::TOO_MANY_REQUESTS;
     let headers = response.headers_mut();
     headers.insert("x-government-service", HeaderValue::from_static("GRUPO_GAD"));
+    headers.insert("x-xss-protection", HeaderValue::from_static("1; mode=block"));
     if headers.contains_key("x-ratelimit-limit") {
         headers.insert("x-ratelimit-window", HeaderValue::from(WINDOW));
     }
