@@ -179,7 +179,7 @@ pub fn write<const N: usize>(form: u8, numbers: [i64; N]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The numbers of a text that [`write`] wrote in this form; none of any other text.
+/// The numbers of a text that [`write()`] wrote in this form; none of any other text.
 pub fn read<const N: usize>(form: u8, text: &str) -> Option<[i64; N]> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (body, sum) = bytes.split_at_checked(1 + 8 * N)?;
