@@ -54,6 +54,19 @@ export async function openBrowser({ baseUrl, out, series = '' }) {
   return { person, picture, pictureAll, faults, close: () => browser.close() };
 }
 
+/** Does something, and again until it shows: what is live may change under one's finger, and a person would press again. */
+export async function insist(act, shows) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    await act({ timeout: 2_000 }).catch(() => undefined);
+    try {
+      return await shows({ timeout: 2_000 });
+    } catch (cause) {
+      if (Date.now() > end) throw cause;
+    }
+  }
+}
+
 /** Nothing must be looked for at the side. */
 export async function fits(page) {
   const wide = await page.evaluate(() =>

@@ -1,6 +1,6 @@
 // The map: groups from afar, heat, emergencies, and where an agent was.
 import assert from 'node:assert/strict';
-import { fits } from './browser.mjs';
+import { fits, insist } from './browser.mjs';
 import { call, locatedAgent, reportPosition } from './rest.mjs';
 import { ADMINISTRATOR, asPhone, BASE_URL, SUPERVISOR, tell } from './story.mjs';
 
@@ -19,10 +19,10 @@ await tell('city', async ({ enter, step, picture, token }) => {
   step('an emergency is on the map and leads to its page');
   await page.getByRole('link', { name: 'Mapa', exact: true }).click();
   const alarm = page.locator(`[data-pin="emergency-${emergency.id}"]`);
-  await alarm.waitFor();
-  await alarm.focus();
-  await page.keyboard.press('Enter');
-  await page.locator('.leaflet-popup').getByText('Incendio en el mercado').waitFor();
+  await insist(
+    (within) => alarm.press('Enter', within),
+    (within) => page.locator('.leaflet-popup').getByText('Incendio en el mercado').waitFor(within),
+  );
   await picture(page, 'emergency');
   await page.keyboard.press('Escape');
 
@@ -38,9 +38,10 @@ await tell('city', async ({ enter, step, picture, token }) => {
   await group.first().waitFor();
   await page.getByText('Desde lejos se agrupa').waitFor();
   await picture(page, 'groups');
-  await group.first().focus();
-  await page.keyboard.press('Enter');
-  await page.getByText('Desde lejos se agrupa').waitFor({ state: 'detached' });
+  await insist(
+    (within) => group.first().press('Enter', within),
+    (within) => page.getByText('Desde lejos se agrupa').waitFor({ state: 'detached', ...within }),
+  );
   await single.waitFor();
 
   step('heat shows where tasks gather');
@@ -55,10 +56,14 @@ await tell('city', async ({ enter, step, picture, token }) => {
   for (const [place, at] of [[near(0, 0), 0], [near(0.001, 0.001), 20_000], [near(0.002, 0.001), 40_000]]) {
     await reportPosition(BASE_URL, administrator, agent.id, place, now - 40_000 + at).catch(() => undefined);
   }
-  await single.focus();
-  await page.keyboard.press('Enter');
-  await page.getByRole('button', { name: 'Recorrido' }).click();
   const panel = page.getByRole('region', { name: `Recorrido de ${agent.code}` });
+  await insist(
+    async (within) => {
+      await single.press('Enter', within);
+      await page.getByRole('button', { name: 'Recorrido' }).click(within);
+    },
+    (within) => panel.waitFor(within),
+  );
   await panel.getByLabel('Periodo').selectOption({ label: 'Últimas 24 horas' });
   await page.locator('.track-line').first().waitFor();
   const place = page.locator('.track-place');
