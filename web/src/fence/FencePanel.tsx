@@ -15,10 +15,8 @@ import { useCall } from '../rpc/useCall';
 import { durationMillis } from '../time';
 import { Button } from '../ui/Button';
 import { Choices } from '../ui/Choices';
-import { Confirm } from '../ui/Confirm';
-import { Drawer } from '../ui/Drawer';
+import { EditDrawer } from '../ui/EditDrawer';
 import { Field, TextArea } from '../ui/Field';
-import { Form } from '../ui/Form';
 import { linesOf, numberOf } from '../ui/lines';
 import { Select } from '../ui/Select';
 import { toast } from '../ui/toast';
@@ -64,7 +62,6 @@ export function FencePanel({ fence, onClose, onDone }: Props) {
   const { t } = useWords();
   const w = usePart(words);
   const [draft, setDraft] = useState<Draft>(() => draftOf(fence));
-  const [removing, setRemoving] = useState(false);
   const save = useCall(
     () => {
       const sent = { geofence: fenceOf(draft, fence), requestId: newRequestId() };
@@ -80,43 +77,23 @@ export function FencePanel({ fence, onClose, onDone }: Props) {
     onDone,
   );
   return (
-    <Drawer title={fence?.displayName ?? w.create} subject={String(fence?.id ?? 'new')} onClose={onClose}>
-      <Where draft={draft} error={save.fields.get('zone_id')} onChange={setDraft} />
-      <Form failure={save.failure} onSubmit={() => save.run(undefined)} label={w.title}>
-        <Field
-          label={w.name}
-          maxLength={100}
-          value={draft.displayName}
-          error={save.fields.get('display_name')}
-          onChange={({ target }) => setDraft({ ...draft, displayName: target.value })}
-        />
-        <FenceFields draft={draft} errors={save.fields} onChange={setDraft} />
-        <div className="form-end">
-          {fence && (
-            <Button look="danger" onClick={() => setRemoving(true)}>
-              {w.remove}
-            </Button>
-          )}
-          <Button look="quiet" onClick={onClose}>
-            {t.app.cancel}
-          </Button>
-          <Button look="primary" type="submit" busy={save.busy}>
-            {t.app.save}
-          </Button>
-        </div>
-      </Form>
-      {removing && (
-        <Confirm
-          title={`${w.remove}: ${fence?.displayName}`}
-          act={w.remove}
-          danger
-          call={remove}
-          onClose={() => setRemoving(false)}
-        >
-          <p>{w.removeText}</p>
-        </Confirm>
-      )}
-    </Drawer>
+    <EditDrawer
+      thing={fence}
+      words={w}
+      save={save}
+      remove={remove}
+      onClose={onClose}
+      above={<Where draft={draft} error={save.fields.get('zone_id')} onChange={setDraft} />}
+    >
+      <Field
+        label={w.name}
+        maxLength={100}
+        value={draft.displayName}
+        error={save.fields.get('display_name')}
+        onChange={({ target }) => setDraft({ ...draft, displayName: target.value })}
+      />
+      <FenceFields draft={draft} errors={save.fields} onChange={setDraft} />
+    </EditDrawer>
   );
 }
 

@@ -13,13 +13,10 @@ import { webhooks } from '../rpc/lateClients';
 import { type Call, useCall } from '../rpc/useCall';
 import { PRIORITIES } from '../task/looks';
 import { useNames } from '../task/names';
-import { Button } from '../ui/Button';
 import { Check } from '../ui/Check';
 import { Choices } from '../ui/Choices';
-import { Confirm } from '../ui/Confirm';
-import { Drawer } from '../ui/Drawer';
+import { EditDrawer } from '../ui/EditDrawer';
 import { Field, TextArea } from '../ui/Field';
-import { Form } from '../ui/Form';
 import { linesOf } from '../ui/lines';
 import { Select } from '../ui/Select';
 import { toast } from '../ui/toast';
@@ -42,7 +39,6 @@ export function RulePanel({ rule, onClose, onDone }: Props) {
   const { rules: w } = usePart(words);
   const [draft, setDraft] = useState<NotificationRule>(() => rule ?? create(NotificationRuleSchema, FIRST));
   const [units, setUnits] = useState(draft.units.join('\n'));
-  const [removing, setRemoving] = useState(false);
   const save = useCall(
     () => {
       const sent = { rule: { ...draft, units: linesOf(units) }, requestId: newRequestId() };
@@ -58,44 +54,18 @@ export function RulePanel({ rule, onClose, onDone }: Props) {
     onDone,
   );
   return (
-    <Drawer title={rule?.displayName ?? w.create} subject={String(rule?.id ?? 'new')} onClose={onClose}>
-      <Form failure={save.failure} onSubmit={() => save.run(undefined)} label={w.title}>
-        <Field
-          label={w.name}
-          maxLength={100}
-          value={draft.displayName}
-          error={save.fields.get('display_name')}
-          onChange={(event) => setDraft({ ...draft, displayName: event.target.value })}
-        />
-        <What draft={draft} save={save} onChange={setDraft} />
-        <Whom draft={draft} save={save} units={units} onUnits={setUnits} onChange={setDraft} />
-        <How draft={draft} save={save} onChange={setDraft} />
-        <div className="form-end">
-          {rule && (
-            <Button look="danger" onClick={() => setRemoving(true)}>
-              {w.remove}
-            </Button>
-          )}
-          <Button look="quiet" onClick={onClose}>
-            {t.app.cancel}
-          </Button>
-          <Button look="primary" type="submit" busy={save.busy}>
-            {t.app.save}
-          </Button>
-        </div>
-      </Form>
-      {removing && (
-        <Confirm
-          title={`${w.remove}: ${draft.displayName}`}
-          act={w.remove}
-          danger
-          call={remove}
-          onClose={() => setRemoving(false)}
-        >
-          <p>{w.removeText}</p>
-        </Confirm>
-      )}
-    </Drawer>
+    <EditDrawer thing={rule} words={w} save={save} remove={remove} onClose={onClose}>
+      <Field
+        label={w.name}
+        maxLength={100}
+        value={draft.displayName}
+        error={save.fields.get('display_name')}
+        onChange={(event) => setDraft({ ...draft, displayName: event.target.value })}
+      />
+      <What draft={draft} save={save} onChange={setDraft} />
+      <Whom draft={draft} save={save} units={units} onUnits={setUnits} onChange={setDraft} />
+      <How draft={draft} save={save} onChange={setDraft} />
+    </EditDrawer>
   );
 }
 

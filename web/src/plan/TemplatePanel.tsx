@@ -10,10 +10,8 @@ import { templates } from '../rpc/lateClients';
 import { useCall } from '../rpc/useCall';
 import { PRIORITIES } from '../task/looks';
 import { Button } from '../ui/Button';
-import { Confirm } from '../ui/Confirm';
-import { Drawer } from '../ui/Drawer';
+import { EditDrawer } from '../ui/EditDrawer';
 import { Field, TextArea } from '../ui/Field';
-import { Form } from '../ui/Form';
 import { Select } from '../ui/Select';
 import { toast } from '../ui/toast';
 import { type Draft, draftOf, templateOf } from './draft';
@@ -33,7 +31,6 @@ export function TemplatePanel({ template, onClose, onDone }: Props) {
   const { t } = useWords();
   const w = usePart(words);
   const [draft, setDraft] = useState<Draft>(() => draftOf(template, Date.now(), Intl.DateTimeFormat().resolvedOptions().timeZone));
-  const [removing, setRemoving] = useState(false);
   const save = useCall(
     () => {
       const sent = { template: templateOf(draft, template), requestId: newRequestId() };
@@ -49,38 +46,12 @@ export function TemplatePanel({ template, onClose, onDone }: Props) {
     onDone,
   );
   return (
-    <Drawer title={template?.displayName ?? w.create} subject={String(template?.id ?? 'new')} onClose={onClose}>
-      <Form failure={save.failure} onSubmit={() => save.run(undefined)} label={w.title}>
-        <TaskFields draft={draft} errors={save.fields} onChange={setDraft} />
-        <WorkFields draft={draft} errors={save.fields} onChange={setDraft} />
-        <RecurrenceFields draft={draft} errors={save.fields} onChange={setDraft} />
-        <PlaceFields draft={draft} onChange={setDraft} />
-        <div className="form-end">
-          {template && (
-            <Button look="danger" onClick={() => setRemoving(true)}>
-              {w.remove}
-            </Button>
-          )}
-          <Button look="quiet" onClick={onClose}>
-            {t.app.cancel}
-          </Button>
-          <Button look="primary" type="submit" busy={save.busy}>
-            {t.app.save}
-          </Button>
-        </div>
-      </Form>
-      {removing && (
-        <Confirm
-          title={`${w.remove}: ${template?.displayName}`}
-          act={w.remove}
-          danger
-          call={remove}
-          onClose={() => setRemoving(false)}
-        >
-          <p>{w.removeText}</p>
-        </Confirm>
-      )}
-    </Drawer>
+    <EditDrawer thing={template} words={w} save={save} remove={remove} onClose={onClose}>
+      <TaskFields draft={draft} errors={save.fields} onChange={setDraft} />
+      <WorkFields draft={draft} errors={save.fields} onChange={setDraft} />
+      <RecurrenceFields draft={draft} errors={save.fields} onChange={setDraft} />
+      <PlaceFields draft={draft} onChange={setDraft} />
+    </EditDrawer>
   );
 }
 
